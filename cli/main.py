@@ -1,0 +1,13 @@
+"""The `moefetch` command: one Typer application that gathers the groups of commands."""
+
+import typer
+
+from . import predict, trace
+
+app = typer.Typer(no_args_is_help=True, help="An expert prefetch unit for MoE models: trace, replay, emit.")
+app.add_typer(trace.app, name="trace")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
