@@ -1,0 +1,117 @@
+"""What is fixed when a unit is generated, as one frozen object that RTL, models and benches read.
+
+Live geometry (layers, experts, slots and beats really used) lies in registers and never exceeds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PredictorName = Literal["st_moe", "st_moe_paper"]
+
+EVENT_BITS = 32
+"""Width of an absolute event number; at 10^5 events a second it wraps after 12 hours."""
+
+SCORE_BITS = 8
+"""Width of a candidate's and of a router beat's score."""
+
+
+def bits_for(count: int) -> int:
+    """Return the width of an index into `count` things, at least 1."""
+    return max(1, (count - 1).bit_length())
+
+
+class UnitConfig(BaseModel):
+    """Capacities of a generated prefetch unit. Errors name the field, the value and the rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_layers: Annotated[int, Field(ge=1, le=256)] = 32
+    """MoE layers."""
+    max_experts: Annotated[int, Field(ge=2, le=512)] = 64
+    """Experts of a layer, and so the largest event."""
+    max_top_k: Annotated[int, Field(ge=1, le=16)] = 8
+    """Experts that a token selects in a layer; also the entries of a CCT row."""
+    slots: Annotated[int, Field(ge=2, le=1024)] = 128
+    """Rooms for one expert each in the expert SRAM."""
+    slot_bytes: Annotated[int, Field(ge=64, le=1 << 26)] = 8192
+    """Size of a slot, a multiple of `bus_bytes`."""
+    banks: Annotated[int, Field(ge=1, le=64)] = 8
+    """Banks of the expert SRAM; a slot lies wholly in bank `slot % banks`. Divides `slots`."""
+    n_pe: Annotated[int, Field(ge=1, le=32)] = 4
+    """Processing elements, each with an SRAM read port."""
+    bus_bytes: Annotated[int, Field(ge=4, le=128)] = 16
+    """Bytes of an AXI beat and of an SRAM word, a power of two."""
+    outstanding: Annotated[int, Field(ge=1, le=32)] = 8
+    """Largest number of AXI read bursts under way at once."""
+    queue_depth: Annotated[int, Field(ge=2, le=128)] = 32
+    """Entries of the prefetch queue."""
+    horizon: Annotated[int, Field(ge=1, le=8)] = 4
+    """Farthest event ahead of the last closed one that a candidate may name; a power of two."""
+    scan_lanes: Annotated[int, Field(ge=1, le=32)] = 8
+    """Slots that the victim search reads a cycle, a power of two that divides `slots`."""
+    predictor_lanes: Annotated[int, Field(ge=1, le=16)] = 1
+    """CCT entries that a predictor adds up a cycle; divides `max_top_k`."""
+    predictors: tuple[PredictorName, ...] = ("st_moe", "st_moe_paper")
+    """Predictors that are generated; register PREDICTOR selects the index + 1, 0 is none."""
+    commit_log: bool = False
+    """Export the ordered commit log (simulation only)."""
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        def require(holds: bool, field: str, rule: str) -> None:
+            if not holds:
+                raise ValueError(f"{field} = {getattr(self, field)}: {rule}")
+
+        for field in ("bus_bytes", "scan_lanes", "horizon"):
+            value = getattr(self, field)
+            require(value & (value - 1) == 0, field, "must be a power of two")
+        require(self.slot_bytes % self.bus_bytes == 0, "slot_bytes", f"must be a multiple of bus_bytes = {self.bus_bytes}")
+        require(self.slots % self.banks == 0, "banks", f"must divide slots = {self.slots}")
+        require(self.slots % self.scan_lanes == 0, "scan_lanes", f"must divide slots = {self.slots}")
+        require(self.max_top_k <= self.max_experts, "max_top_k", f"must not exceed max_experts = {self.max_experts}")
+        require(self.max_top_k % self.predictor_lanes == 0, "predictor_lanes", f"must divide max_top_k = {self.max_top_k}")
+        require(len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice")
+        return self
+
+    @property
+    def layer_bits(self) -> int:
+        """Width of a layer index."""
+        return bits_for(self.max_layers)
+
+    @property
+    def expert_bits(self) -> int:
+        """Width of an expert index."""
+        return bits_for(self.max_experts)
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of a slot index."""
+        return bits_for(self.slots)
+
+    @property
+    def slot_beats(self) -> int:
+        """AXI beats, and SRAM words, of a slot."""
+        return self.slot_bytes // self.bus_bytes
+
+    @property
+    def digest(self) -> str:
+        """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def replace(self, **changes: object) -> UnitConfig:
+        """Return a validated copy with some fields changed."""
+        return UnitConfig.model_validate({**self.model_dump(), **changes})
+
+
+UNIT_PRESETS = {
+    "default": UnitConfig(),
+    "tiny": UnitConfig(
+        max_layers=4, max_experts=8, max_top_k=2, slots=8, slot_bytes=512, banks=2, n_pe=2, bus_bytes=4,
+        outstanding=2, queue_depth=4, scan_lanes=2, horizon=2,
+    ),
+}
+"""Named units: `default` serves the shipped traces and the models up to 32 x 64 experts, `tiny` is for tests."""

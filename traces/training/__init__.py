@@ -1,0 +1,1 @@
+"""Training of the small language model whose routing the shipped recordings show (`make record`)."""
