@@ -38,7 +38,9 @@ class RecallTally:
     def __post_init__(self) -> None:
         self.ranked = [0] * len(self.budgets)
 
-    def add(self, order: list[int], set_size: int, actual: tuple[int, ...], previous: tuple[int, ...]) -> None:
+    def add(
+        self, order: list[int], set_size: int, actual: tuple[int, ...], previous: tuple[int, ...]
+    ) -> None:
         """Count one event: the ranking's first max(budgets) experts, the size of the set, the true experts."""
         self.events += 1
         self.demand += len(actual)
