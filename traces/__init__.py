@@ -1,0 +1,1 @@
+"""Recorded expert choices of real models: format, importers, statistics, validation, recorder."""
