@@ -41,7 +41,7 @@ class RecallTally:
     def add(
         self, order: list[int], set_size: int, actual: tuple[int, ...], previous: tuple[int, ...]
     ) -> None:
-        """Count one event: the ranking's first max(budgets) experts, the size of the set, the true experts."""
+        """Count one event: the first max(budgets) of the ranking, the set's size, the true experts."""
         self.events += 1
         self.demand += len(actual)
         self.set_size += set_size
@@ -52,7 +52,7 @@ class RecallTally:
         self.previous += sum(expert in actual for expert in previous)
 
     def summary(self) -> dict[str, Any]:
-        """Return the rates: recall of the set, mean set size, recall at each budget, previous-token recall."""
+        """Return the rates: recall of the set, its mean size, recall at each budget, previous token."""
         demand = max(self.demand, 1)
         return {
             "events": self.events,

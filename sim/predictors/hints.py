@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .interface import MAX_SCORE, Candidate, PredictorEvent, Source, ranked_candidates
+from ...hw.records import Source
+from .interface import MAX_SCORE, Candidate, PredictorEvent, ranked_candidates
 
 ABSENT = 0xFFFF
 """The trace format's id of an absent hint."""

@@ -1,18 +1,12 @@
 """What every golden predictor takes and gives: one event in, the candidates for a coming event out."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import NamedTuple, Protocol
+
+from ...hw.records import Source
 
 MAX_SCORE = 255
 """Scores are unsigned 8-bit integers, in the models as in the unit."""
-
-
-class Source(IntEnum):
-    """Who named a candidate; the number is the `source` field of the unit's candidate stream."""
-
-    PREDICTOR = 0
-    HINT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Predictor(Protocol):
     """A golden predictor: first predicts the next event, then learns from the same event."""
 
     def step(self, event: PredictorEvent) -> list[Candidate]:
-        """Return the candidates in descending score, ties to the lower expert id; empty when there are none."""
+        """Return the candidates in descending score, ties to the lower expert id; there may be none."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The baseline of every temporal predictor: a layer selects what it selected for the previous token."""
 
-from .interface import Candidate, PredictorEvent, Source, ranked_candidates
+from ...hw.records import Source
+from .interface import Candidate, PredictorEvent, ranked_candidates
 
 PREVIOUS_SCORE = 2
 """The score that ST-MoE gives an expert of its history table; here it is the only score."""

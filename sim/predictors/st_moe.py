@@ -4,8 +4,9 @@ The executable specification of `predictor_rtl/st_moe.py`: sets, scores and tabl
 every event. Source: arXiv 2606.15453, Algorithms 1-3; where the paper is silent the rules are stated below.
 """
 
+from ...hw.records import Source
 from ..profile import Profile
-from .interface import MAX_SCORE, Candidate, PredictorEvent, Source, ranked_candidates
+from .interface import MAX_SCORE, Candidate, PredictorEvent, ranked_candidates
 
 HISTORY_SCORE = 2
 PROFILED_CONFIDENCE = 2
@@ -15,12 +16,12 @@ MAX_CONFIDENCE = 3
 class StMoe:
     """Predict the next layer's experts from this layer's (CCT) and from the previous token's (HT).
 
-    The cross-layer correlation table holds, for each pair of adjacent layers (l, l+1) and each expert of layer
-    l, `top_k` entries {expert of layer l+1, confidence 0-3}; the history table holds the experts really
-    selected in each layer by the previous token.
+    The cross-layer correlation table holds, for each pair of adjacent layers (l, l+1) and each expert of
+    layer l, `top_k` entries {expert of layer l+1, confidence 0-3}; the history table holds the experts
+    really selected in each layer by the previous token.
 
-    - Predict: the score of f is the sum of the confidences of f in the rows of the selected experts, plus 2 if
-      f is in HT(l+1), saturating at 255. Candidates are the experts with a score of `min_score` or more.
+    - Predict: the score of f is the sum of the confidences of f in the rows of the selected experts, plus 2
+      if f is in HT(l+1), saturating at 255. Candidates are the experts with a score of `min_score` or more.
     - Learn: each row of the previous event's experts is walked in index order. An entry in F (this event's
       experts) gains 1, at most 3; one that is not loses 1; one that is not and stands at 0 is replaced, with
       confidence 2, by the first expert of F in router order that the row does not hold, or else stays at 0.
@@ -28,9 +29,9 @@ class StMoe:
     - A sequence start voids the history of every layer and the previous event's experts, as does an event
       whose layer does not follow the previous event's (for the experts only).
 
-    Parameters: `n_layers`, `n_experts` (1 or more each), `top_k` (entries a row, 1 to `n_experts`), `min_score`
-    (0 to 255), `wrap` (the last layer predicts layer 0 of the next step, and the pair learns), `profile`
-    (initial rows at confidence 2). Without a profile the rows hold experts 0 to `top_k`-1 at confidence 0, so
+    Parameters: `n_layers`, `n_experts` (1 or more each), `top_k` (entries a row, 1 to `n_experts`),
+    `min_score` (0 to 255), `wrap` (the last layer predicts layer 0 of the next step, and the pair learns),
+    `profile` (initial rows at confidence 2). Without a profile the rows hold experts 0 to `top_k`-1 at confidence 0, so
     that only history predicts until the rows have learnt.
 
     Raises ValueError for a parameter or an event out of range.
@@ -92,7 +93,7 @@ class StMoe:
         return [list(zip(experts, confidences, strict=True)) for experts, confidences in table]
 
     def history(self, layer: int) -> tuple[int, ...] | None:
-        """Return the experts that `layer` selected for the previous token, or None while the entry is void."""
+        """Return the experts that `layer` selected for the previous token, None while void."""
         return self._history[layer]
 
     def _check(self, event: PredictorEvent) -> None:
