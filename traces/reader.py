@@ -26,7 +26,8 @@ class TraceFile:
     """A trace file opened for reading: its metadata, its number of rows, and its rows in batches.
 
     Raises UserError, on opening and on reading, for what is not a whole trace of version 1: a missing,
-    foreign, truncated or corrupt file (every page has a checksum, all content a hash), wrong columns or metadata.
+    foreign, truncated or corrupt file (every page has a checksum, all content a hash), wrong columns or
+    metadata.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
