@@ -1,7 +1,5 @@
 """Offline profile of co-selection: the initial rows of ST-MoE's cross-layer correlation table."""
 
-import os
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..traces.atomic import replacing
 from ..traces.errors import UserError
+from ..traces.format import ABSENT
 
 CHUNK_TOKENS = 4096
 """Tokens counted at once: bounds memory, and keeps a chunk's counts exact in float32 (under 2**24)."""
-
-ABSENT = 0xFFFF
-"""The trace format's id of an expert that a token did not select."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +61,8 @@ class Profile:
 
     def save(self, path: str | Path) -> None:
         """Write the profile as a compressed .npz; the file appears whole or not at all."""
-        path = Path(path)
-        try:
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from error
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez_compressed(file, st_moe_rows=self.rows)
-            os.replace(temporary, path)
-        except OSError as error:
-            os.unlink(temporary)
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from error
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, st_moe_rows=self.rows)
 
     @classmethod
     def load(cls, path: str | Path) -> "Profile":

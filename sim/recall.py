@@ -1,7 +1,7 @@
 """Recall of a golden predictor on a trace, alone: no cache, no link, no time.
 
-For each event after the first, the prediction made one event earlier is compared with the experts really
-selected. Layer 0 is kept apart: only a predictor that wraps says anything about it.
+What was predicted for an event is compared with the experts that it really selected. Layer 0 is kept
+apart: only a predictor that wraps says anything about it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..traces.format import ABSENT
 from .predictors.interface import Candidate, Predictor, PredictorEvent
-
-ABSENT = 0xFFFF
-"""The trace format's id of an expert that a token did not select."""
 
 
 @dataclass
@@ -98,7 +96,7 @@ def measure_recall(
     set_score: int,
     history: NDArray[Any] | None = None,
 ) -> Recall:
-    """Step `predictor` through `events` and count how well it named each next event.
+    """Step `predictor` through `events` and count how well it named each event ahead of time.
 
     The set is the candidates with a score of `set_score` or more; all candidates rank. `history` [L, K] is
     the token before the first event in its sequence, for the previous-token figure alone.
@@ -107,16 +105,18 @@ def measure_recall(
     last: list[tuple[int, ...]] = [()] * n_layers
     if history is not None:
         last = [tuple(expert for expert in row if expert != ABSENT) for row in history.tolist()]
-    candidates: list[Candidate] = []
+    predicted: dict[int, list[Candidate]] = {}
     for event in events:
         if event.sequence_start:
             last = [()] * n_layers
         tally = recall.later_layers if event.layer else recall.layer_0
+        candidates = predicted.pop(event.event, [])
         set_size = sum(candidate.score >= set_score for candidate in candidates)
         order = _ranking(candidates, n_experts, max(set_size, *budgets))
         tally.add(order, set_size, event.members, last[event.layer])
         last[event.layer] = event.members
-        candidates = predictor.step(event)
+        for candidate in predictor.step(event):
+            predicted.setdefault(candidate.target_event, []).append(candidate)
     return recall
 
 

@@ -31,8 +31,8 @@ class StMoe:
 
     Parameters: `n_layers`, `n_experts` (1 or more each), `top_k` (entries a row, 1 to `n_experts`),
     `min_score` (0 to 255), `wrap` (the last layer predicts layer 0 of the next step, and the pair learns),
-    `profile` (initial rows at confidence 2). Without a profile the rows hold experts 0 to `top_k`-1 at confidence 0, so
-    that only history predicts until the rows have learnt.
+    `profile` (initial rows at confidence 2). Without a profile the rows hold experts 0 to `top_k`-1 at
+    confidence 0, so that only history predicts until the rows have learnt.
 
     Raises ValueError for a parameter or an event out of range.
     """
