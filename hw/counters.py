@@ -1,0 +1,126 @@
+"""The unit's counters, with a snapshot that software reads while they go on."""
+
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import UnitConfig, bits_for
+from .counter_names import COUNTERS, Advance
+
+READ_BITS = 64
+"""Width of a counter as software reads it."""
+
+
+def pulse_layout() -> data.StructLayout:
+    """Return one bit for each counter that goes up by one at a time."""
+    return data.StructLayout(
+        {name: 1 for name, counter in COUNTERS.items() if counter.advance is Advance.PULSE}
+    )
+
+
+def gauge_layout(config: UnitConfig) -> data.StructLayout:
+    """Return the quantities that are read and not counted."""
+    return data.StructLayout(
+        {"queued_open": bits_for(config.queue_depth + 1), "open": bits_for(config.slots + 1)}
+    )
+
+
+class CounterPortSignature(wiring.Signature):
+    """Control and read port of the counters, seen from the register bank.
+
+    `snapshot` and `clear` act in the cycle in which they are 1. `value` holds counter `index` of the last
+    snapshot, one cycle after `index`; `value` keeps still for an index beyond the last counter.
+    """
+
+    def __init__(self):
+        super().__init__(
+            {
+                "snapshot": Out(1),
+                "clear": Out(1),
+                "index": Out(bits_for(len(COUNTERS))),
+                "value": In(READ_BITS),
+            }
+        )
+
+
+class CounterFile(wiring.Component):
+    """All counters of `counter_names.COUNTERS`.
+
+    Latency: a pulse is in a snapshot taken one cycle later or after; a counter of the snapshot can be
+    read (`index`) one cycle after `snapshot`, and `port.value` follows `index` by one cycle. Throughput:
+    every counter may advance, and one be read, in each cycle.
+
+    A snapshot takes all counters and gauges of one cycle. The laws hold in it if each gauge changes in
+    the cycle after the pulses that explain the change, as a register fed by them does. Clear keeps the
+    laws: prefetches still open and queued entries are not forgotten, `issued` starts at `open`,
+    `generated` at `queued_open` + `open`, all else at 0; a pulse in the cycle of the clear counts. With
+    `snapshot` in the same cycle the snapshot holds what was before the clear, so that consecutive ones
+    lose nothing.
+
+    Parameters
+    ----------
+    config : UnitConfig
+        Sets the widths of the gauges and counts.
+
+    Members
+    -------
+    pulse : In
+        One bit per counter that goes up by one.
+    flushed, conflicts : In
+        What `flushed` and `bank_conflicts` go up by in this cycle.
+    gauges : In
+        `queued_open` and `open`, as they are in this cycle.
+    port : In(CounterPortSignature)
+        Snapshot, clear and read.
+    """
+
+    latency = 1
+    """Cycles from `port.index` to `port.value`."""
+
+    def __init__(self, *, config: UnitConfig):
+        if not isinstance(config, UnitConfig):
+            raise TypeError(f"config must be a UnitConfig, not {config!r}")
+        self.config = config
+        super().__init__(
+            {
+                "pulse": In(pulse_layout()),
+                "flushed": In(bits_for(config.queue_depth + 1)),
+                "conflicts": In(bits_for(config.n_pe + 1)),
+                "gauges": In(gauge_layout(config)),
+                "port": In(CounterPortSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build a register, and one for the snapshot, for each counter."""
+        m = Module()
+        snapshot = []
+        for name, counter in COUNTERS.items():
+            held = Signal(counter.width, name=f"snapshot_{name}")
+            snapshot.append(held)
+            value = self._value(m, name)
+            with m.If(self.port.snapshot):
+                m.d.sync += held.eq(value)
+
+        with m.If(self.port.index < len(snapshot)):
+            m.d.sync += self.port.value.eq(Array(snapshot)[self.port.index])
+        return m
+
+    def _value(self, m: Module, name: str):
+        """Return what counter `name` holds, building its register unless it is a gauge."""
+        counter = COUNTERS[name]
+        match counter.advance:
+            case Advance.GAUGE:
+                return self.gauges[name]
+            case Advance.PULSE:
+                step = self.pulse[name]
+            case Advance.COUNT:
+                step = {"flushed": self.flushed, "bank_conflicts": self.conflicts}[name]
+        gauges = self.gauges
+        start = {"issued": gauges.open, "generated": gauges.queued_open + gauges.open}.get(name, 0)
+        value = Signal(counter.width, name=name)
+        with m.If(self.port.clear):
+            m.d.sync += value.eq(start + step)
+        with m.Else():
+            m.d.sync += value.eq(value + step)
+        return value
