@@ -2,7 +2,7 @@
 
 import typer
 
-from . import predict, trace
+from . import trace
 
 app = typer.Typer(no_args_is_help=True, help="An expert prefetch unit for MoE models: trace, replay, emit.")
 app.add_typer(trace.app, name="trace")

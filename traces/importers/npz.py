@@ -67,4 +67,4 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-IMPORTER = Importer("npz", "NumPy archive with experts [tokens, layers, k]", _recognises, _read)
+IMPORTER = Importer("npz", "NumPy archive with an array experts", _recognises, _read)

@@ -1,0 +1,71 @@
+"""What every command shares: how it shows progress, reports a user's mistake, and names the next command."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ..traces.errors import UserError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+USER_ERROR_STATUS = 2
+INTERRUPTED_STATUS = 130
+
+
+def output() -> Console:
+    """The console for results, on standard output."""
+    return Console(highlight=False)
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command: a UserError becomes one line and status 2, an interrupt one line and status 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except UserError as error:
+            _fail(f"error: {' '.join(str(error).split())}")
+            raise typer.Exit(USER_ERROR_STATUS) from None
+        except KeyboardInterrupt:
+            _fail("interrupted: nothing was written")
+            raise typer.Exit(INTERRUPTED_STATUS) from None
+
+    return wrapped
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on standard error if that is a terminal; gives the function `(done, total)` that moves it.
+
+    Until that is first called the bar only shows that work goes on.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def next_command(*words: str | PathLike[str]) -> None:
+    """Name the command to run next, on standard error, so that standard output stays the result alone."""
+    print(f"next: {shlex.join(str(word) for word in words)}", file=sys.stderr)
+
+
+def _fail(line: str) -> None:
+    print(line, file=sys.stderr)
