@@ -15,8 +15,8 @@ from .interface import MAX_SCORE, Candidate, PredictorEvent, ranked_candidates
 
 def quantise_scores(scores: NDArray[Any]) -> NDArray[np.uint8]:
     """Return scores 0 to 1 as 8-bit integers: 255 * score, clipped to 0..255, halves rounded up; NaN is 0."""
-    scaled = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0) * MAX_SCORE
-    return np.floor(np.clip(scaled, 0, MAX_SCORE) + 0.5).astype(np.uint8)
+    clipped = np.clip(np.nan_to_num(np.asarray(scores, np.float64), nan=0.0), 0, 1)
+    return np.floor(clipped * MAX_SCORE + 0.5).astype(np.uint8)
 
 
 def rank_scores(hints: NDArray[Any]) -> NDArray[np.uint8]:
