@@ -19,7 +19,6 @@ def model_config() -> Qwen3MoeConfig:
         num_hidden_layers=8,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=32,
         num_experts=32,
         num_experts_per_tok=4,
         norm_topk_prob=True,
@@ -40,5 +39,7 @@ def build_model(*, trainable: bool) -> Qwen3MoeForCausalLM:
     default visits every expert with its own masks and costs three times as much on a CPU.
     """
     config = model_config()
-    model = Qwen3MoeForCausalLM._from_config(config, experts_implementation="grouped_mm" if trainable else "eager")
+    model = Qwen3MoeForCausalLM._from_config(
+        config, experts_implementation="grouped_mm" if trainable else "eager"
+    )
     return model.train(trainable)
