@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .config import EVENT_BITS, SCORE_BITS, UnitConfig, bits_for
 
 DEADLINE_BITS = 8
-"""Low bits of a deadline that an entry stores; all deadlines in the queue must lie within 127 of each other."""
+"""Low bits of a deadline that an entry stores; deadlines in the queue lie within 127 of each other."""
 
 
 def queue_entry_layout(config: UnitConfig) -> data.StructLayout:

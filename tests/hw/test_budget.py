@@ -1,0 +1,63 @@
+"""Does the budget counter count each coming event apart and start anew when one closes?"""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+from moefetch.hw.budget import BudgetCounter
+from moefetch.hw.config import UNIT_PRESETS
+
+TINY = UNIT_PRESETS["tiny"]
+
+
+def simulate(config, testbench):
+    dut = BudgetCounter(config=config)
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+
+    async def run(ctx):
+        await testbench(ctx, dut)
+
+    sim.add_testbench(run)
+    sim.run()
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 8])
+def test_random_counts_match_a_dictionary(horizon):
+    seed = horizon
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+
+    async def bench(ctx, dut):
+        counts = {}
+        current = 2**32 - 50
+        for _ in range(2000):
+            target = current + rng.randint(1, horizon)
+            budget = rng.choice((0, 1, 3, 8))
+            ctx.set(dut.target, target % 2**32)
+            ctx.set(dut.budget, budget)
+            exhausted = counts.get(target, 0) >= budget
+            assert ctx.get(dut.exhausted) == exhausted
+            close = rng.random() < 0.1
+            count_up = not exhausted and not close and rng.random() < 0.7
+            ctx.set(dut.count_up, count_up)
+            ctx.set(dut.close, close)
+            ctx.set(dut.number, (current + 1) % 2**32)
+            await ctx.tick()
+            counts[target] = counts.get(target, 0) + count_up
+            current += close
+
+    simulate(TINY.replace(horizon=horizon), bench)
+
+
+def test_latency():
+    async def bench(ctx, dut):
+        ctx.set(dut.target, 6)
+        ctx.set(dut.budget, 1)
+        ctx.set(dut.count_up, 1)
+        for _ in range(dut.latency):
+            assert not ctx.get(dut.exhausted), "n - 1"
+            await ctx.tick()
+        assert ctx.get(dut.exhausted), "n"
+
+    simulate(TINY, bench)
