@@ -69,12 +69,26 @@ class UnitConfig(BaseModel):
         for field in ("bus_bytes", "scan_lanes", "horizon"):
             value = getattr(self, field)
             require(value & (value - 1) == 0, field, "must be a power of two")
-        require(self.slot_bytes % self.bus_bytes == 0, "slot_bytes", f"must be a multiple of bus_bytes = {self.bus_bytes}")
+        require(
+            self.slot_bytes % self.bus_bytes == 0,
+            "slot_bytes",
+            f"must be a multiple of bus_bytes = {self.bus_bytes}",
+        )
         require(self.slots % self.banks == 0, "banks", f"must divide slots = {self.slots}")
         require(self.slots % self.scan_lanes == 0, "scan_lanes", f"must divide slots = {self.slots}")
-        require(self.max_top_k <= self.max_experts, "max_top_k", f"must not exceed max_experts = {self.max_experts}")
-        require(self.max_top_k % self.predictor_lanes == 0, "predictor_lanes", f"must divide max_top_k = {self.max_top_k}")
-        require(len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice")
+        require(
+            self.max_top_k <= self.max_experts,
+            "max_top_k",
+            f"must not exceed max_experts = {self.max_experts}",
+        )
+        require(
+            self.max_top_k % self.predictor_lanes == 0,
+            "predictor_lanes",
+            f"must divide max_top_k = {self.max_top_k}",
+        )
+        require(
+            len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice"
+        )
         return self
 
     @property
@@ -110,8 +124,18 @@ class UnitConfig(BaseModel):
 UNIT_PRESETS = {
     "default": UnitConfig(),
     "tiny": UnitConfig(
-        max_layers=4, max_experts=8, max_top_k=2, slots=8, slot_bytes=512, banks=2, n_pe=2, bus_bytes=4,
-        outstanding=2, queue_depth=4, scan_lanes=2, horizon=2,
+        max_layers=4,
+        max_experts=8,
+        max_top_k=2,
+        slots=8,
+        slot_bytes=512,
+        banks=2,
+        n_pe=2,
+        bus_bytes=4,
+        outstanding=2,
+        queue_depth=4,
+        scan_lanes=2,
+        horizon=2,
     ),
 }
 """Named units: `default` serves the shipped traces and the models up to 32 x 64 experts, `tiny` is for tests."""

@@ -12,34 +12,40 @@ MAX_BURST_BEATS = 256
 
 def route_layout(config: UnitConfig) -> data.StructLayout:
     """Return a router beat: one selected expert, best score first per token."""
-    return data.StructLayout({
-        "layer": config.layer_bits,
-        "expert": config.expert_bits,
-        "score": SCORE_BITS,
-        "token_last": 1,
-        "last": 1,
-        "sequence_start": 1,
-    })
+    return data.StructLayout(
+        {
+            "layer": config.layer_bits,
+            "expert": config.expert_bits,
+            "score": SCORE_BITS,
+            "token_last": 1,
+            "last": 1,
+            "sequence_start": 1,
+        }
+    )
 
 
 def hint_layout(config: UnitConfig) -> data.StructLayout:
     """Return a hint beat: `expert` is expected in the next event of `layer`."""
-    return data.StructLayout({
-        "layer": config.layer_bits,
-        "expert": config.expert_bits,
-        "score": SCORE_BITS,
-        "last": 1,
-    })
+    return data.StructLayout(
+        {
+            "layer": config.layer_bits,
+            "expert": config.expert_bits,
+            "score": SCORE_BITS,
+            "last": 1,
+        }
+    )
 
 
 def grant_layout(config: UnitConfig) -> data.StructLayout:
     """Return a grant, and a release: the same grant given back once the expert's weights are used."""
-    return data.StructLayout({
-        "layer": config.layer_bits,
-        "expert": config.expert_bits,
-        "slot": config.slot_bits,
-        "status": GrantStatus,
-    })
+    return data.StructLayout(
+        {
+            "layer": config.layer_bits,
+            "expert": config.expert_bits,
+            "slot": config.slot_bits,
+            "status": GrantStatus,
+        }
+    )
 
 
 def member_layout(config: UnitConfig) -> data.StructLayout:
@@ -47,45 +53,53 @@ def member_layout(config: UnitConfig) -> data.StructLayout:
 
     `member` is 0 on a beat that carries no expert: a last router beat that was a duplicate or truncated.
     """
-    return data.StructLayout({
-        "event": EVENT_BITS,
-        "layer": config.layer_bits,
-        "expert": config.expert_bits,
-        "score": SCORE_BITS,
-        "sequence_start": 1,
-        "member": 1,
-        "last": 1,
-    })
+    return data.StructLayout(
+        {
+            "event": EVENT_BITS,
+            "layer": config.layer_bits,
+            "expert": config.expert_bits,
+            "score": SCORE_BITS,
+            "sequence_start": 1,
+            "member": 1,
+            "last": 1,
+        }
+    )
 
 
 def candidate_layout(config: UnitConfig) -> data.StructLayout:
     """Return a candidate: `expert` is expected in `layer` at event number `target`."""
-    return data.StructLayout({
-        "target": EVENT_BITS,
-        "layer": config.layer_bits,
-        "expert": config.expert_bits,
-        "score": SCORE_BITS,
-        "source": 1,
-        "last": 1,
-    })
+    return data.StructLayout(
+        {
+            "target": EVENT_BITS,
+            "layer": config.layer_bits,
+            "expert": config.expert_bits,
+            "score": SCORE_BITS,
+            "source": 1,
+            "last": 1,
+        }
+    )
 
 
 def descriptor_layout(config: UnitConfig) -> data.StructLayout:
     """Return a DMA descriptor: fetch `beats` bus words from `address` (4 KiB aligned) into `slot`."""
-    return data.StructLayout({
-        "address": 64,
-        "beats": bits_for(config.slot_beats + 1),
-        "slot": config.slot_bits,
-    })
+    return data.StructLayout(
+        {
+            "address": 64,
+            "beats": bits_for(config.slot_beats + 1),
+            "slot": config.slot_bits,
+        }
+    )
 
 
 def status_layout(config: UnitConfig) -> data.StructLayout:
     """Return the end of a transfer. `drained` means it had been aborted; `fill` is then meaningless."""
-    return data.StructLayout({
-        "slot": config.slot_bits,
-        "fill": Fill,
-        "drained": 1,
-    })
+    return data.StructLayout(
+        {
+            "slot": config.slot_bits,
+            "fill": Fill,
+            "drained": 1,
+        }
+    )
 
 
 def record_layout() -> data.StructLayout:
@@ -97,12 +111,14 @@ class SinkSignature(wiring.Signature):
     """Fetched words on their way to a slot; the sink takes one a cycle, always."""
 
     def __init__(self, config: UnitConfig):
-        super().__init__({
-            "valid": Out(1),
-            "slot": Out(config.slot_bits),
-            "beat": Out(bits_for(config.slot_beats)),
-            "data": Out(config.bus_bytes * 8),
-        })
+        super().__init__(
+            {
+                "valid": Out(1),
+                "slot": Out(config.slot_bits),
+                "beat": Out(bits_for(config.slot_beats)),
+                "data": Out(config.bus_bytes * 8),
+            }
+        )
 
 
 class SlotReadSignature(wiring.Signature):
@@ -112,13 +128,15 @@ class SlotReadSignature(wiring.Signature):
     """
 
     def __init__(self, config: UnitConfig):
-        super().__init__({
-            "valid": Out(1),
-            "ready": In(1),
-            "slot": Out(config.slot_bits),
-            "beat": Out(bits_for(config.slot_beats)),
-            "data": In(config.bus_bytes * 8),
-        })
+        super().__init__(
+            {
+                "valid": Out(1),
+                "ready": In(1),
+                "slot": Out(config.slot_bits),
+                "beat": Out(bits_for(config.slot_beats)),
+                "data": In(config.bus_bytes * 8),
+            }
+        )
 
 
 class Axi4ReadSignature(wiring.Signature):
@@ -152,18 +170,20 @@ class TableSignature(wiring.Signature):
     """
 
     def __init__(self, config: UnitConfig):
-        super().__init__({
-            "layer": Out(config.layer_bits),
-            "row": Out(config.expert_bits),
-            "entry": Out(bits_for(config.max_top_k)),
-            "read": Out(1),
-            "write": Out(1),
-            "expert": Out(config.expert_bits),
-            "confidence": Out(2),
-            "ready": In(1),
-            "read_expert": In(config.expert_bits),
-            "read_confidence": In(2),
-        })
+        super().__init__(
+            {
+                "layer": Out(config.layer_bits),
+                "row": Out(config.expert_bits),
+                "entry": Out(bits_for(config.max_top_k)),
+                "read": Out(1),
+                "write": Out(1),
+                "expert": Out(config.expert_bits),
+                "confidence": Out(2),
+                "ready": In(1),
+                "read_expert": In(config.expert_bits),
+                "read_confidence": In(2),
+            }
+        )
 
 
 def event_stream(config: UnitConfig) -> stream.Signature:

@@ -147,7 +147,14 @@ class Source(IntEnum):
 
 
 RECORD_FIELDS = {
-    "kind": 8, "outcome": 8, "layer": 16, "expert": 16, "slot": 16, "score": 8, "source": 8, "deadline": 32,
+    "kind": 8,
+    "outcome": 8,
+    "layer": 16,
+    "expert": 16,
+    "slot": 16,
+    "score": 8,
+    "source": 8,
+    "deadline": 32,
 }
 RECORD_BITS = sum(RECORD_FIELDS.values())
 

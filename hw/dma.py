@@ -1,0 +1,302 @@
+"""The DMA controller: fetches experts over AXI4, demand first, several bursts at once."""
+
+from typing import NamedTuple
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from .config import UnitConfig, bits_for
+from .dma_burst import LENGTH_BITS, burst_layout
+from .dma_legalizer import BurstLegalizer
+from .dma_read import ReadTracker
+from .dma_transfers import RETRY_BITS, TransferTable, slot_pulse
+from .interfaces import (
+    MAX_BURST_BEATS,
+    Axi4ReadSignature,
+    SinkSignature,
+    descriptor_layout,
+    status_layout,
+)
+
+PREFETCH, DEMAND = 0, 1
+"""Classes of a transfer; also the ARID of a burst that is requested in that class."""
+
+PULSES = (
+    "beat_demand",
+    "beat_prefetch",
+    "beat_discarded",
+    "burst",
+    "retry",
+    "error_response",
+    "protocol_error",
+)
+"""Names of the one-bit observation outputs that counters count."""
+
+
+class DmaLatency(NamedTuple):
+    """Cycles from one event on the DMA's ports to another; all with AXI and status ready and nothing else to do."""
+
+    request: int = 3
+    """Descriptor accepted -> ARVALID of its first burst."""
+    burst_interval: int = 2
+    """ARVALID of a request's burst -> ARVALID of its next."""
+    turn_around: int = 2
+    """Last R beat of a burst, at the limit of outstanding bursts -> ARVALID of the burst that waited for it."""
+    retry: int = 4
+    """Last R beat of a burst with an error -> ARVALID of the same burst again."""
+    sink: int = 1
+    """R beat -> its word on the sink."""
+    status: int = 3
+    """Last R beat of a transfer -> its status."""
+    abort: int = 2
+    """Abort of a transfer without outstanding bursts -> its status."""
+
+
+def prefetch_request_layout(config: UnitConfig) -> data.StructLayout:
+    """Return the state of the prefetch engine: `valid` while beats of its transfer are not yet requested."""
+    beats = bits_for(config.slot_beats + 1)
+    return data.StructLayout(
+        {"valid": 1, "slot": config.slot_bits, "promoted": 1, "beats_left": beats, "beats_total": beats}
+    )
+
+
+class DmaController(wiring.Component):
+    """Fetches descriptors' words over AXI4 into slots, with demand before prefetch at every burst boundary.
+
+    Order of bursts: one to be fetched again, the prefetch request if promoted, the demand request, the prefetch
+    request. A transfer whose bursts had more than `retries` errors requests nothing more and fails.
+
+    Latency: see `DmaLatency`. A last R beat in cycle t gives the status in t + 3 and, where the limit of
+    outstanding bursts held one back, ARVALID in t + 2. With N = `outstanding` bursts of C link cycles each and a
+    memory whose first beat may occupy the link L cycles after the address is accepted, last beats come at
+    `end[i + N] = end[i] + max(N * C, L' + C)` with L' = L + turn_around - 1.
+    Throughput: one beat a cycle; the bus is full while N * C >= L' + C, bursts have two beats or more and the
+    next descriptor is there when the engine's last burst is taken.
+
+    Parameters
+    ----------
+    config : UnitConfig
+        `outstanding` bursts and `outstanding + 2` transfers at most.
+
+    Members
+    -------
+    prefetch, demand : In(stream of descriptor_layout)
+        A request engine each; ready when it holds no beats that are not yet requested, and the table has an entry.
+        Addresses must be multiples of `bus_bytes`; 0 beats end at once as DONE.
+    promote, abort : In({valid, slot})
+        The transfer accepted in an earlier cycle that fills this slot becomes demanded, or requests nothing more and
+        ends as drained once its bursts are in. Both hold in the same cycle for bursts not yet on AR. Beats from the
+        next cycle on are discarded. An abort counts until the status is taken, so `drained` may rise while a status
+        waits. Without such a transfer nothing happens.
+    status : Out(stream of status_layout)
+        Exactly one for each transfer.
+    sink : Out(SinkSignature)
+    axi : Out(Axi4ReadSignature)
+        64-bit addresses, INCR bursts within 4 KiB lines; ARID 1 for bursts of demanded transfers.
+    outstanding, burst_beats : In
+        Limits, 1 to the configuration's and to 256; 0 counts as 1, too much as the largest. A burst keeps the
+        length that was chosen before a change.
+    retries, qos_demand, qos_prefetch, cache, prot : In
+        Errors that a transfer survives; AR signals, by class.
+    prefetch_request : Out(prefetch_request_layout)
+    demand_busy, idle : Out(1)
+        A demanded transfer is under way; nothing is, and no status waits.
+    beat_demand, beat_prefetch, beat_discarded : Out(1)
+        Exactly one pulses for each expected R beat, one cycle after it; discarded are beats of aborted transfers and
+        those of a burst from its first error response on.
+    burst, retry, error_response, protocol_error : Out(1)
+        Pulses: a burst goes to AR; it is one fetched again; a burst ended with an error; a beat came for an ID with
+        nothing outstanding (ignored), or with a wrong RLAST (beats are counted instead).
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        descriptors = stream.Signature(descriptor_layout(config))
+        members = {
+            "prefetch": In(descriptors),
+            "demand": In(descriptors),
+            "promote": In(slot_pulse(config)),
+            "abort": In(slot_pulse(config)),
+            "status": Out(stream.Signature(status_layout(config))),
+            "sink": Out(SinkSignature(config)),
+            "axi": Out(Axi4ReadSignature(config)),
+            "outstanding": In(bits_for(config.outstanding + 1)),
+            "burst_beats": In(bits_for(MAX_BURST_BEATS + 1)),
+            "retries": In(RETRY_BITS),
+            "qos_demand": In(4),
+            "qos_prefetch": In(4),
+            "cache": In(4),
+            "prot": In(3),
+            "prefetch_request": Out(prefetch_request_layout(config)),
+            "demand_busy": Out(1),
+            "idle": Out(1),
+        }
+        super().__init__(members | {name: Out(1) for name in PULSES})
+
+    @property
+    def latency(self) -> DmaLatency:
+        """Latencies in cycles."""
+        return DmaLatency()
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        config = self._config
+        m.submodules.table = table = TransferTable(config=config)
+        m.submodules.reader = reader = ReadTracker(config=config)
+        engines = [BurstLegalizer(config=config) for _ in range(2)]
+        m.submodules.prefetch_engine, m.submodules.demand_engine = engines
+        burst_layout_bits = burst_layout(config).size
+        # Bursts under way and bursts in here never exceed `outstanding`, since none is requested while one is here.
+        again = SyncFIFOBuffered(width=burst_layout_bits, depth=config.outstanding + 1)
+        m.submodules.again = again
+
+        self._limits(m, engines, reader)
+        self._accept(m, engines, table)
+        self._address_channel(m, engines, table, reader, again)
+        self._burst_ends(m, engines, table, reader, again)
+        wiring.connect(m, wiring.flipped(self.sink), reader.sink)
+        wiring.connect(m, wiring.flipped(self.status), table.status)
+        m.d.comb += [
+            table.promote.eq(self.promote),
+            table.abort.eq(self.abort),
+            table.retries.eq(self.retries),
+            self.demand_busy.eq(table.demand_busy),
+            self.idle.eq(~table.busy & ~self.axi.arvalid),
+        ]
+        return m
+
+    def _limits(self, m, engines, reader):
+        """Bring the live limits into range, one cycle ahead of their use."""
+        most = self._config.outstanding
+        outstanding = Signal(bits_for(most + 1), init=1)
+        length = Signal(LENGTH_BITS)
+        too_many = self.outstanding > most
+        m.d.sync += outstanding.eq(Mux(too_many, most, Mux(self.outstanding == 0, 1, self.outstanding)))
+        too_long = self.burst_beats > MAX_BURST_BEATS
+        m.d.sync += length.eq(
+            Mux(too_long, MAX_BURST_BEATS - 1, Mux(self.burst_beats == 0, 0, self.burst_beats - 1))
+        )
+        m.d.comb += [reader.limit.eq(outstanding), *(engine.limit.eq(length) for engine in engines)]
+
+    def _accept(self, m, engines, table):
+        for which, descriptor in ((PREFETCH, self.prefetch), (DEMAND, self.demand)):
+            engine = engines[which]
+            m.d.comb += [
+                descriptor.ready.eq(~engine.active & table.free[which]),
+                engine.load.eq(descriptor.valid & descriptor.ready),
+                engine.descriptor.eq(descriptor.payload),
+                engine.transfer.eq(table.index[which]),
+                table.opened[which].valid.eq(engine.load),
+                table.opened[which].slot.eq(descriptor.payload.slot),
+                table.opened[which].requesting.eq(descriptor.payload.beats != 0),
+            ]
+        request = engines[PREFETCH]
+        m.d.comb += [
+            table.demand_active.eq(engines[DEMAND].active),
+            self.prefetch_request.valid.eq(request.active),
+            self.prefetch_request.slot.eq(request.burst.slot),
+            self.prefetch_request.promoted.eq(self._demanded(table, request.burst)),
+            self.prefetch_request.beats_left.eq(request.beats_left),
+            self.prefetch_request.beats_total.eq(request.beats_total),
+        ]
+
+    def _demanded(self, table, burst):
+        return table.demanded.bit_select(burst.transfer, 1)
+
+    def _named(self, pulse, burst):
+        return pulse.valid & (pulse.slot == burst.slot)
+
+    def _address_channel(self, m, engines, table, reader, again):
+        """Put the first burst in order on AR; a pulse of this cycle counts already."""
+        layout = burst_layout(self._config)
+        repeat = Signal(layout)
+        chosen = Signal(layout)
+        go, chosen_demand = Signal(), Signal()
+        prefetch, demand = engines
+        promoted = self._demanded(table, prefetch.burst) | self._named(self.promote, prefetch.burst)
+        wanted = [engine.valid & ~self._named(self.abort, engine.burst) for engine in engines]
+        stopped = table.stopped.bit_select(repeat.transfer, 1) | self._named(self.abort, repeat)
+        # A burst that ended with an error this cycle may come into the queue: it goes ahead of all others.
+        held = reader.ended.valid & reader.ended.error
+        m.d.comb += [
+            repeat.eq(again.r_data),
+            go.eq(reader.room & ~held & (~self.axi.arvalid | self.axi.arready)),
+            chosen.eq(prefetch.burst),
+            chosen_demand.eq(promoted),
+            table.dropped.transfer.eq(repeat.transfer),
+            again.r_en.eq(0),
+        ]
+        valid = Signal()
+        with m.If(again.level.any()):
+            repeated = again.r_rdy & ~stopped
+            m.d.comb += [
+                valid.eq(go & repeated),
+                chosen.eq(repeat),
+                chosen_demand.eq(self._demanded(table, repeat) | self._named(self.promote, repeat)),
+                table.dropped.valid.eq(again.r_rdy & stopped),
+                again.r_en.eq(table.dropped.valid | valid),
+            ]
+        with m.Elif(wanted[DEMAND] & ~(wanted[PREFETCH] & promoted)):
+            m.d.comb += [valid.eq(go), demand.take.eq(go), chosen.eq(demand.burst), chosen_demand.eq(1)]
+        with m.Elif(wanted[PREFETCH]):
+            m.d.comb += [valid.eq(go), prefetch.take.eq(go)]
+        self._drive_address(m, valid, chosen, chosen_demand)
+        m.d.comb += [
+            reader.push.valid.eq(valid),
+            reader.push.id.eq(chosen_demand),
+            reader.push.burst.eq(chosen),
+            reader.accepted.eq(self.axi.arvalid & self.axi.arready),
+            reader.accepted_id.eq(self.axi.arid),
+            table.taken.valid.eq(prefetch.take | demand.take),
+            table.taken.transfer.eq(chosen.transfer),
+            table.taken_last.eq(Mux(demand.take, demand.last, prefetch.last)),
+        ]
+        m.d.sync += [self.burst.eq(valid), self.retry.eq(again.r_en & valid)]
+
+    def _drive_address(self, m, valid, burst, demand):
+        axi = self.axi
+        word_bytes_log2 = exact_log2(self._config.bus_bytes)
+        m.d.comb += [
+            axi.arsize.eq(word_bytes_log2),
+            axi.arburst.eq(1),
+            axi.rready.eq(1),
+        ]
+        with m.If(valid):
+            m.d.sync += [
+                axi.arvalid.eq(1),
+                axi.araddr.eq(burst.word << word_bytes_log2),
+                axi.arid.eq(demand),
+                axi.arlen.eq(burst.length),
+                axi.arqos.eq(Mux(demand, self.qos_demand, self.qos_prefetch)),
+                axi.arcache.eq(self.cache),
+                axi.arprot.eq(self.prot),
+            ]
+        with m.Elif(axi.arready):
+            m.d.sync += axi.arvalid.eq(0)
+
+    def _burst_ends(self, m, engines, table, reader, again):
+        ended = reader.ended
+        m.d.comb += [
+            *(
+                getattr(reader, name).eq(getattr(self.axi, name))
+                for name in ("rvalid", "rid", "rdata", "rresp", "rlast")
+            ),
+            reader.aborted.eq(table.aborted),
+            table.ended.valid.eq(ended.valid),
+            table.ended.transfer.eq(ended.burst.transfer),
+            table.ended_error.eq(ended.error),
+            again.w_en.eq(table.again),
+            again.w_data.eq(ended.burst),
+            self.error_response.eq(ended.valid & ended.error),
+            self.beat_demand.eq(reader.beat_used & reader.beat_id),
+            self.beat_prefetch.eq(reader.beat_used & ~reader.beat_id),
+            self.beat_discarded.eq(reader.beat_discarded),
+            self.protocol_error.eq(reader.protocol_error),
+        ]
+        for engine in engines:
+            failed = table.failing & (ended.burst.transfer == engine.burst.transfer)
+            m.d.comb += engine.stop.eq(engine.active & (failed | self._named(self.abort, engine.burst)))

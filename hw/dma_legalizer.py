@@ -1,0 +1,112 @@
+"""Cutting one transfer into bursts that AXI4 allows."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from .config import UnitConfig, bits_for
+from .dma_burst import LENGTH_BITS, LINE_BYTES, burst_layout, transfer_bits, word_bits
+from .interfaces import descriptor_layout
+
+
+class BurstLegalizer(wiring.Component):
+    """Cuts a descriptor into bursts of at most `limit` + 1 beats, none across a 4 KiB line.
+
+    Latency: two cycles from `load` to `valid`, and two from `take` to the next `valid`. Throughput: one burst
+    every two cycles, so bursts of two beats or more can keep the bus full.
+
+    Parameters
+    ----------
+    config : UnitConfig
+        Widths.
+
+    Members
+    -------
+    load : In(1)
+        Start on `descriptor` as transfer `transfer`; only while not `active`. The address is taken as a multiple
+        of `bus_bytes`. A descriptor of 0 beats is accepted and has no bursts.
+    limit : In(8)
+        Beats of the longest burst, less one.
+    active : Out(1)
+        Beats are left to be requested.
+    valid, burst, last : Out
+        The next burst; `last` if nothing is left after it. They stay until `take` or `stop`.
+    take : In(1)
+        The burst is requested; only with `valid`.
+    stop : In(1)
+        Forget what is left.
+    beats_left, beats_total : Out
+        Beats not yet requested (0 unless `active`), and of the whole descriptor.
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        beats = bits_for(config.slot_beats + 1)
+        super().__init__(
+            {
+                "load": In(1),
+                "descriptor": In(descriptor_layout(config)),
+                "transfer": In(transfer_bits(config)),
+                "limit": In(LENGTH_BITS),
+                "active": Out(1),
+                "valid": Out(1),
+                "burst": Out(burst_layout(config)),
+                "last": Out(1),
+                "take": In(1),
+                "stop": In(1),
+                "beats_left": Out(beats),
+                "beats_total": Out(beats),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        settled = Signal()
+        rest = Signal(bits_for(self._config.slot_beats))
+        m.d.comb += [
+            self.valid.eq(self.active & settled),
+            self.beats_left.eq(Mux(self.active, rest + 1, 0)),
+        ]
+        with m.If(self.load):
+            self._start(m, rest, settled)
+        with m.Elif(self.take | self.stop):
+            m.d.sync += [
+                self.active.eq(~(self.last | self.stop)),
+                settled.eq(0),
+                rest.eq(rest - self.burst.length - 1),
+                self.burst.word.eq(self.burst.word + self.burst.length + 1),
+                self.burst.first.eq(self.burst.first + self.burst.length + 1),
+            ]
+        with m.Elif(~settled):
+            self._settle(m, rest)
+            m.d.sync += settled.eq(1)
+        return m
+
+    def _start(self, m, rest, settled):
+        address_bits = word_bits(self._config)
+        m.d.sync += [
+            self.active.eq(self.descriptor.beats != 0),
+            settled.eq(0),
+            rest.eq(self.descriptor.beats - 1),
+            self.beats_total.eq(self.descriptor.beats),
+            self.burst.transfer.eq(self.transfer),
+            self.burst.slot.eq(self.descriptor.slot),
+            self.burst.word.eq(self.descriptor.address[64 - address_bits :]),
+            self.burst.first.eq(0),
+        ]
+
+    def _settle(self, m, rest):
+        """Choose the length: all numbers here are beats less one, as in AxLEN."""
+        line_words = LINE_BYTES // self._config.bus_bytes
+        to_line = Signal(exact_log2(line_words))
+        allowed = Signal(LENGTH_BITS)
+        m.d.comb += [
+            to_line.eq(~self.burst.word[: len(to_line)]),
+            allowed.eq(Mux(to_line < self.limit, to_line, self.limit)),
+        ]
+        with m.If(rest <= allowed):
+            m.d.sync += [self.burst.length.eq(rest), self.last.eq(1)]
+        with m.Else():
+            m.d.sync += [self.burst.length.eq(allowed), self.last.eq(0)]

@@ -1,0 +1,211 @@
+"""The table of transfers under way: what each still waits for, and how it ends."""
+
+from typing import NamedTuple
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import ValueLike
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import UnitConfig, bits_for
+from .dma_burst import transfer_bits, transfer_count
+from .interfaces import status_layout
+from .records import Fill
+
+RETRY_BITS = 4
+"""Width of the number of retries, as in the settings."""
+
+
+def slot_pulse(config: UnitConfig) -> data.StructLayout:
+    """Return a one-cycle request that names a transfer by its slot."""
+    return data.StructLayout({"valid": 1, "slot": config.slot_bits})
+
+
+def transfer_pulse(config: UnitConfig) -> data.StructLayout:
+    """Return a one-cycle event of one transfer."""
+    return data.StructLayout({"valid": 1, "transfer": transfer_bits(config)})
+
+
+class _Transfer(NamedTuple):
+    """Flip-flops of one entry; the entry is free while `valid` is 0."""
+
+    valid: Signal
+    slot: Signal
+    demanded: Signal
+    requesting: Signal
+    """A request engine still holds beats of it."""
+    bursts: Signal
+    """Bursts requested and not ended for good: under way, or waiting to be fetched again."""
+    tries: Signal
+    aborted: Signal
+    failed: Signal
+
+    @classmethod
+    def create(cls, config: UnitConfig, index: int) -> "_Transfer":
+        widths = (1, config.slot_bits, 1, 1, bits_for(config.outstanding + 1), RETRY_BITS, 1, 1)
+        return cls(*(Signal(w, name=f"{name}_{index}") for name, w in zip(cls._fields, widths, strict=True)))
+
+
+class TransferTable(wiring.Component):
+    """Follows every transfer from its descriptor to its status.
+
+    Class 1 is demand, class 0 prefetch. A transfer ends when its engine holds nothing of it and each of its
+    bursts has ended for good. Statuses leave in batches, lowest entry first within a batch, so none waits for
+    more than the other entries.
+
+    Latency: two cycles from the last event of a transfer (`ended`, `dropped`, `abort`) to `status.valid`; flags
+    one cycle. Throughput: one new transfer of each class, one ended and one dropped burst, and one status a cycle.
+
+    Parameters
+    ----------
+    config : UnitConfig
+        `outstanding + 2` entries.
+
+    Members
+    -------
+    free, index : Out, one for each class
+        Whether the class may open a transfer, and the entry that it gets. The last entry is kept for a demand
+        while the demand engine is idle.
+    demand_active : In(1)
+        The demand engine holds beats.
+    opened : In, one for each class
+        {valid, slot, requesting}: a descriptor is accepted; `requesting` is 0 if it has no beats.
+    taken : In(transfer_pulse), taken_last : In(1)
+        A burst leaves an engine, with `taken_last` the transfer's last one.
+    ended, dropped : In(transfer_pulse)
+        A burst's last beat came; a burst that waited to be fetched again was given up.
+    ended_error : In(1)
+        The ended burst had an error response.
+    again, failing : Out(1)
+        What follows from it, in the same cycle: the burst is to be fetched again; or the transfer fails now.
+    promote, abort : In(slot_pulse)
+    retries : In(4)
+        Bursts of one transfer that may be fetched again.
+    aborted, stopped, demanded : Out, a bit for each entry
+        `stopped`: aborted or failed, nothing more is to be requested.
+    status : Out(stream)
+        `drained` of a waiting status may still rise: an abort counts until its status is taken.
+    busy, demand_busy : Out(1)
+        A transfer, or a demanded one, is under way or has a status waiting.
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        opened = data.StructLayout({"valid": 1, "slot": config.slot_bits, "requesting": 1})
+        count = transfer_count(config)
+        super().__init__(
+            {
+                "free": Out(1).array(2),
+                "index": Out(transfer_bits(config)).array(2),
+                "demand_active": In(1),
+                "opened": In(opened).array(2),
+                "taken": In(transfer_pulse(config)),
+                "taken_last": In(1),
+                "ended": In(transfer_pulse(config)),
+                "ended_error": In(1),
+                "again": Out(1),
+                "failing": Out(1),
+                "dropped": In(transfer_pulse(config)),
+                "promote": In(slot_pulse(config)),
+                "abort": In(slot_pulse(config)),
+                "retries": In(RETRY_BITS),
+                "aborted": Out(count),
+                "stopped": Out(count),
+                "demanded": Out(count),
+                "status": Out(stream.Signature(status_layout(config))),
+                "busy": Out(1),
+                "demand_busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        entries = [_Transfer.create(self._config, index) for index in range(transfer_count(self._config))]
+        self._choose_entries(m, entries)
+        exhausted = Signal(len(entries))
+        m.d.comb += [
+            exhausted.eq(Cat(entry.tries >= self.retries for entry in entries)),
+            self.aborted.eq(Cat(entry.aborted for entry in entries)),
+            self.stopped.eq(Cat(entry.aborted | entry.failed for entry in entries)),
+            self.demanded.eq(Cat(entry.demanded for entry in entries)),
+            self.busy.eq(Cat(entry.valid for entry in entries).any()),
+            self.demand_busy.eq(Cat(entry.valid & entry.demanded for entry in entries).any()),
+        ]
+        erring = self.ended.valid & self.ended_error & ~self.stopped.bit_select(self.ended.transfer, 1)
+        none_left = exhausted.bit_select(self.ended.transfer, 1)
+        m.d.comb += [self.again.eq(erring & ~none_left), self.failing.eq(erring & none_left)]
+        for index, entry in enumerate(entries):
+            self._follow(m, index, entry)
+        self._report(m, entries)
+        return m
+
+    def _choose_entries(self, m, entries):
+        """Offer demand the lowest free entry and prefetch the highest, so that both may be taken at once."""
+        lowest, highest = self.index[1], self.index[0]
+        for index, entry in reversed(list(enumerate(entries))):
+            with m.If(~entry.valid):
+                m.d.comb += lowest.eq(index)
+        for index, entry in enumerate(entries):
+            with m.If(~entry.valid):
+                m.d.comb += highest.eq(index)
+        any_free = ~Cat(entry.valid for entry in entries).all()
+        m.d.comb += [
+            self.free[1].eq(any_free),
+            self.free[0].eq(any_free & (self.demand_active | (lowest != highest))),
+        ]
+
+    def _follow(self, m, index: int, entry: _Transfer):
+        def hit(pulse) -> ValueLike:
+            return pulse.valid & (pulse.transfer == index)
+
+        named = [
+            pulse.valid & entry.valid & (pulse.slot == entry.slot) for pulse in (self.promote, self.abort)
+        ]
+        ended_for_good = hit(self.ended) & ~self.again
+        m.d.sync += entry.bursts.eq(entry.bursts + hit(self.taken) - ended_for_good - hit(self.dropped))
+        with m.If(hit(self.taken) & self.taken_last):
+            m.d.sync += entry.requesting.eq(0)
+        with m.If(hit(self.ended) & self.again):
+            m.d.sync += entry.tries.eq(entry.tries + 1)
+        with m.If(hit(self.ended) & self.failing):
+            m.d.sync += [entry.failed.eq(1), entry.requesting.eq(0)]
+        with m.If(named[0]):
+            m.d.sync += entry.demanded.eq(1)
+        with m.If(named[1]):
+            m.d.sync += [entry.aborted.eq(1), entry.requesting.eq(0)]
+        for demanded, (opened, offered) in enumerate(zip(self.opened, self.index, strict=True)):
+            with m.If(opened.valid & (offered == index)):
+                m.d.sync += [
+                    entry.valid.eq(1),
+                    entry.slot.eq(opened.slot),
+                    entry.demanded.eq(demanded),
+                    entry.requesting.eq(opened.requesting),
+                    entry.bursts.eq(0),
+                    entry.tries.eq(0),
+                    entry.aborted.eq(0),
+                    entry.failed.eq(0),
+                ]
+
+    def _report(self, m, entries):
+        """Serve complete transfers in batches, so that a payload stays while it waits and no entry starves."""
+        complete = Cat(entry.valid & ~entry.requesting & (entry.bursts == 0) for entry in entries)
+        batch = Signal(len(entries))
+        first = Signal(len(entries))
+        remaining = Signal(len(entries))
+        m.d.comb += [
+            first.eq(batch & -batch),
+            remaining.eq(batch & ~Mux(self.status.ready, first, 0)),
+            self.status.valid.eq(batch.any()),
+        ]
+        m.d.sync += batch.eq(Mux(remaining.any(), remaining, complete & ~batch))
+        payload = self.status.payload
+        for index, entry in enumerate(entries):
+            with m.If(first[index]):
+                m.d.comb += [
+                    payload.slot.eq(entry.slot),
+                    payload.fill.eq(Mux(entry.failed, Fill.FAILED, Fill.DONE)),
+                    payload.drained.eq(entry.aborted),
+                ]
+                with m.If(self.status.ready):
+                    m.d.sync += entry.valid.eq(0)

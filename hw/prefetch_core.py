@@ -1,0 +1,275 @@
+"""The prefetch unit without its registers: instantiates the parts and connects them."""
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .budget import BudgetCounter
+from .candidates import CandidateMerge
+from .commands import CommandSignature
+from .commit_counts import COUNTED, CommitCounts
+from .commit_port import CommitPort
+from .config import UnitConfig, bits_for
+from .counters import CounterFile, CounterPortSignature
+from .dma import DmaController
+from .event import EventIntake
+from .expert_sram import ExpertSram
+from .interfaces import (
+    Axi4ReadSignature,
+    SlotReadSignature,
+    TableSignature,
+    grant_layout,
+    hint_layout,
+    record_layout,
+    route_layout,
+)
+from .predictor_bank import PredictorBank
+from .prefetch_queue import PrefetchQueue
+from .records import Fill, Kind
+from .registers import faults_layout, unit_state_layout
+from .residency import ResidencyDirectory
+from .settings import settings_layout
+from .stall_monitor import BUCKETS, StallMonitor
+from .victim_search import VictimSearch
+
+
+class PrefetchCore(wiring.Component):
+    """Predicts, fetches and grants experts; see docs/unit-rules.md.
+
+    Latency: the sum of its parts'; last router beat to first grant of a resident expert 8 cycles.
+    Throughput: one router beat, one grant and one word of every bank a cycle.
+
+    Members
+    -------
+    route, hint : In(stream) ; grant : Out(stream) ; release : In(stream)
+    read : In(SlotReadSignature) * n_pe
+    axi : Out(Axi4ReadSignature)
+    settings : In(settings_layout)
+        Copied at a step's first event.
+    topk_layer : Out, topk_value : In
+        Look-up of the per-layer top-k, combinational.
+    apply : Out
+        Pulses when a step's first event begins and the settings are copied.
+    tables : In(TableSignature) * len(config.predictors)
+    command : In(CommandSignature), counters : In(CounterPortSignature), state : Out(unit_state_layout),
+    faults : Out(faults_layout)
+    record_valid, record
+        The commit log.
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        super().__init__(
+            {
+                "route": In(stream.Signature(route_layout(config))),
+                "hint": In(stream.Signature(hint_layout(config))),
+                "grant": Out(stream.Signature(grant_layout(config))),
+                "release": In(stream.Signature(grant_layout(config))),
+                "read": In(SlotReadSignature(config)).array(config.n_pe),
+                "axi": Out(Axi4ReadSignature(config)),
+                "settings": In(settings_layout(config)),
+                "apply": Out(1),
+                "topk_layer": Out(config.layer_bits),
+                "topk_value": In(bits_for(config.max_top_k + 1)),
+                "tables": In(TableSignature(config)).array(len(config.predictors)),
+                "command": In(CommandSignature(config)),
+                "counters": In(CounterPortSignature()),
+                "state": Out(unit_state_layout()),
+                "faults": Out(faults_layout(config)),
+                "record_valid": Out(1),
+                "record": Out(record_layout()),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        config = self._config
+        m.submodules.intake = self._intake = EventIntake(config=config)
+        m.submodules.predictors = self._predictors = PredictorBank(config=config)
+        m.submodules.merge = self._merge = CandidateMerge(config=config)
+        m.submodules.budget = self._budget = BudgetCounter(config=config)
+        m.submodules.queue = self._queue = PrefetchQueue(config=config)
+        m.submodules.directory = self._directory = ResidencyDirectory(config=config)
+        m.submodules.search = self._search = VictimSearch(config=config)
+        m.submodules.commit = self._commit = CommitPort(config=config)
+        m.submodules.dma = self._dma = DmaController(config=config)
+        m.submodules.sram = self._sram = ExpertSram(config=config)
+        m.submodules.counts = self._counts = CommitCounts(config=config)
+        m.submodules.stalls = self._stalls = StallMonitor(config=config)
+        m.submodules.counters = self._counters = CounterFile(config=config)
+        self._connect_settings(m)
+        self._connect_intake(m)
+        self._connect_candidates(m)
+        self._connect_queues(m)
+        self._connect_dma(m)
+        self._connect_counters(m)
+        self._connect_status(m)
+        connect(m, self._commit.directory, self._directory.port)
+        connect(m, self._commit.search, self._search.search)
+        connect(m, self._commit.search_rows, self._search.rows)
+        connect(m, flipped(self.command), self._commit.command)
+        for port, reader in enumerate(self.read):
+            connect(m, flipped(reader), self._sram.read[port])
+        return m
+
+    def _connect_settings(self, m):
+        """Copy the settings at a step's first event, and freely before the first event."""
+        self._active = active = Signal(settings_layout(self._config))
+        with m.If(self._intake.apply | ~self._commit.started):
+            m.d.sync += active.eq(self.settings)
+        for part in (self._intake, self._predictors, self._merge):
+            m.d.comb += [part.n_layers.eq(active.n_layers), part.n_experts.eq(active.n_experts)]
+        m.d.comb += [
+            self.apply.eq(self._intake.apply),
+            self._commit.settings.eq(active),
+            self._budget.budget.eq(active.budget),
+            self._merge.hints_first.eq(active.hints_first),
+            self._merge.hints_enable.eq(active.hints),
+            self._merge.predictor_enable.eq(active.predictor != 0),
+            self._predictors.selected.eq(active.predictor),
+            self._predictors.min_score.eq(active.min_score),
+            self._predictors.hold_cycles.eq(active.hold_cycles),
+        ]
+        for name in ("outstanding", "burst_beats", "retries", "qos_demand", "qos_prefetch", "cache", "prot"):
+            m.d.comb += getattr(self._dma, name).eq(active[name])
+
+    def _connect_intake(self, m):
+        intake, commit = self._intake, self._commit
+        connect(m, flipped(self.route), intake.route)
+        connect(m, intake.event, self._predictors.event)
+        m.d.comb += [
+            self.topk_layer.eq(intake.topk_layer),
+            intake.topk_value.eq(self.topk_value),
+            self._predictors.event_end.eq(commit.intake.event_end),
+        ]
+        for name in ("closed", "layer", "sequence_start", "n_members", "member_expert", "query_member"):
+            m.d.comb += getattr(commit.intake, name).eq(getattr(intake, name))
+        for name in ("member_index", "query_expert", "event_end"):
+            m.d.comb += getattr(intake, name).eq(getattr(commit.intake, name))
+
+    def _connect_candidates(self, m):
+        merge, commit, budget = self._merge, self._commit, self._budget
+        connect(m, self._predictors.candidate, merge.predicted)
+        connect(m, flipped(self.hint), merge.hint)
+        connect(m, merge.candidate, commit.candidate)
+        for index in range(len(self._config.predictors)):
+            connect(m, flipped(self.tables[index]), self._predictors.tables[index])
+        m.d.comb += [
+            merge.current.eq(commit.current),
+            merge.current_layer.eq(commit.current_layer),
+            merge.started.eq(commit.started),
+            budget.target.eq(commit.budget.target),
+            budget.count_up.eq(commit.budget.count_up),
+            commit.budget.exhausted.eq(budget.exhausted),
+            budget.close.eq(self._counts.pulse.events),
+            budget.number.eq(commit.current),
+        ]
+
+    def _connect_queues(self, m):
+        """Connect the prefetch queue, the misses of the open event and the grants on their way out."""
+        config, commit, queue = self._config, self._commit, self._queue
+        m.submodules.misses = misses = SyncFIFOBuffered(width=config.expert_bits, depth=config.max_experts)
+        grant = grant_layout(config)
+        m.submodules.grants = grants = SyncFIFOBuffered(width=grant.size, depth=config.max_experts)
+        self._misses = misses
+        m.d.comb += [
+            queue.insert.valid.eq(commit.queue.insert),
+            queue.insert.entry.eq(commit.queue.entry),
+            queue.current.eq(commit.current),
+            queue.pop.eq(commit.queue.pop),
+            commit.queue.found.eq(queue.found),
+            commit.queue.drop_self.eq(queue.full_drop_self),
+            commit.queue.drop_last.eq(queue.drop_last),
+            commit.queue.head_valid.eq(queue.head.valid),
+            commit.queue.head.eq(queue.head.entry),
+            misses.w_en.eq(commit.misses.push),
+            misses.w_data.eq(commit.misses.pushed),
+            misses.r_en.eq(commit.misses.pop),
+            commit.misses.head_valid.eq(misses.r_rdy),
+            commit.misses.head.eq(misses.r_data),
+            commit.misses.empty.eq(misses.level == 0),
+            grants.w_en.eq(commit.grant.valid),
+            grants.w_data.eq(commit.grant.payload),
+            commit.grant.ready.eq(1),
+            self.grant.valid.eq(grants.r_rdy),
+            self.grant.payload.eq(grants.r_data),
+            grants.r_en.eq(self.grant.ready),
+        ]
+        connect(m, flipped(self.release), commit.release)
+
+    def _connect_dma(self, m):
+        dma, commit = self._dma, self._commit
+        connect(m, commit.demand, dma.demand)
+        connect(m, commit.prefetch, dma.prefetch)
+        connect(m, dma.status, commit.status)
+        connect(m, dma.sink, self._sram.write)
+        connect(m, dma.axi, flipped(self.axi))
+        for order in ("promote", "abort"):
+            m.d.comb += [
+                getattr(dma, order).valid.eq(getattr(commit, order).valid),
+                getattr(dma, order).slot.eq(getattr(commit, order).slot),
+            ]
+        for name in ("valid", "slot", "promoted", "beats_left", "beats_total"):
+            m.d.comb += getattr(commit.prefetch_request, name).eq(dma.prefetch_request[name])
+
+    def _connect_counters(self, m):
+        config, counters, counts, stalls = self._config, self._counters, self._counts, self._stalls
+        commit, dma, pulse = self._commit, self._dma, self._counters.pulse
+        conflicts = self._sram.conflict
+        m.d.comb += [
+            counts.record_valid.eq(commit.record_valid),
+            counts.record.eq(commit.record),
+            counts.record_unused.eq(commit.record_unused),
+            stalls.event_open.eq(self._intake.closed),
+            stalls.n_members.eq(self._intake.n_members),
+            stalls.grant_valid.eq(self.grant.valid),
+            stalls.grant_ready.eq(self.grant.ready),
+            stalls.classifying.eq(commit.classifying),
+            stalls.demand_busy.eq(dma.demand_busy),
+            stalls.blocked.eq(commit.blocked),
+            stalls.misses_queued.eq(self._misses.level != 0),
+            stalls.bank_lost.eq(conflicts.any()),
+            counters.flushed.eq(counts.flushed),
+            counters.conflicts.eq(sum(conflicts[port] for port in range(config.n_pe))),
+            counters.gauges.open.eq(counts.open),
+            pulse.cycles.eq(1),
+            pulse.demand_beats.eq(dma.beat_demand),
+            pulse.prefetch_beats.eq(dma.beat_prefetch),
+            pulse.discarded_beats.eq(dma.beat_discarded),
+            pulse.bursts.eq(dma.burst),
+            pulse.retries.eq(dma.retry),
+            pulse.route_faults.eq(self._intake.fault | commit.fault),
+            pulse.hint_faults.eq(self._merge.fault),
+            pulse.predictor_wait.eq(self._predictors.wait),
+        ]
+        # A gauge must change in the cycle after the pulses that explain it; the queue changes with the commit.
+        m.d.sync += counters.gauges.queued_open.eq(self._queue.level)
+        for name in COUNTED:
+            m.d.comb += pulse[name].eq(counts.pulse[name])
+        for name in BUCKETS:
+            m.d.comb += pulse[name].eq(stalls.bucket[name])
+        connect(m, flipped(self.counters), counters.port)
+
+    def _connect_status(self, m):
+        commit, dma, state, faults = self._commit, self._dma, self.state, self.faults
+        waiting = self._intake.closed | self._queue.head.valid
+        record = commit.record
+        m.d.comb += [
+            self.record_valid.eq(commit.record_valid),
+            self.record.eq(record),
+            state.event_number.eq(commit.current),
+            state.event_open.eq(self._intake.closed),
+            state.quiesced.eq(commit.quiesced),
+            state.idle.eq(~waiting & dma.idle & ~self._predictors.busy),
+            faults.transfer_error.eq(
+                commit.record_valid & (record.kind == Kind.FILL) & (record.outcome == Fill.FAILED)
+            ),
+            faults.layer.eq(record.layer),
+            faults.expert.eq(record.expert),
+            faults.route_fault.eq(self._intake.fault | commit.fault),
+            faults.queue_overflow.eq(self._counts.pulse.overflow),
+        ]
+        with m.If(self._intake.apply):
+            m.d.sync += state.step_number.eq(state.step_number + 1)

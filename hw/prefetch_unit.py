@@ -1,0 +1,88 @@
+"""The prefetch unit: core and registers, with the names that an SoC connects to."""
+
+from amaranth import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .config import UnitConfig
+from .interfaces import (
+    Axi4LiteSignature,
+    Axi4ReadSignature,
+    SlotReadSignature,
+    grant_layout,
+    hint_layout,
+    record_layout,
+    route_layout,
+)
+from .prefetch_core import PrefetchCore
+from .registers import RegisterBank
+
+
+class PrefetchUnit(wiring.Component):
+    """Prefetches a mixture-of-experts model's experts into its SRAM and grants them to processing elements.
+
+    Latency: last router beat to the first grant of a resident expert 8 cycles; see the parts for the rest.
+    Throughput: one router beat, one grant and one word of every SRAM bank a cycle.
+
+    Parameters
+    ----------
+    config : UnitConfig
+        Capacities. With `commit_log` the ports `record_valid` and `record` exist.
+
+    Members
+    -------
+    route, hint : In(stream)
+        Selected experts from the router; expected ones from a look-ahead.
+    grant : Out(stream), release : In(stream)
+        Experts ready in their slots, best first; give each grant back once its weights are used.
+    read : In(SlotReadSignature) * n_pe
+        Reads of granted slots.
+    m_axi : Out(Axi4ReadSignature), s_axil : In(Axi4LiteSignature), irq : Out(1)
+        Memory, registers (registers.rdl), interrupt.
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self.config = config
+        members = {
+            "route": In(stream.Signature(route_layout(config))),
+            "hint": In(stream.Signature(hint_layout(config))),
+            "grant": Out(stream.Signature(grant_layout(config))),
+            "release": In(stream.Signature(grant_layout(config))),
+            "read": In(SlotReadSignature(config)).array(config.n_pe),
+            "m_axi": Out(Axi4ReadSignature(config)),
+            "s_axil": In(Axi4LiteSignature()),
+            "irq": Out(1),
+        }
+        if config.commit_log:
+            members |= {"record_valid": Out(1), "record": Out(record_layout())}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        config = self.config
+        m.submodules.core = core = PrefetchCore(config=config)
+        m.submodules.registers = registers = RegisterBank(config=config)
+        connect(m, flipped(self.route), core.route)
+        connect(m, flipped(self.hint), core.hint)
+        connect(m, core.grant, flipped(self.grant))
+        connect(m, flipped(self.release), core.release)
+        connect(m, core.axi, flipped(self.m_axi))
+        connect(m, flipped(self.s_axil), registers.bus)
+        connect(m, registers.command, core.command)
+        connect(m, registers.counters, core.counters)
+        for port, reader in enumerate(self.read):
+            connect(m, flipped(reader), core.read[port])
+        for index, table in enumerate(registers.tables):
+            connect(m, table, core.tables[index])
+        m.d.comb += [
+            core.settings.eq(registers.settings),
+            registers.topk_layer.eq(core.topk_layer),
+            core.topk_value.eq(registers.topk_value),
+            registers.state.eq(core.state),
+            registers.faults.eq(core.faults),
+            self.irq.eq(registers.irq),
+        ]
+        if config.commit_log:
+            m.d.comb += [self.record_valid.eq(core.record_valid), self.record.eq(core.record)]
+        return m

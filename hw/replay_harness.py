@@ -1,0 +1,101 @@
+"""The replay harness: the unit, the model around it and its memory, in one design."""
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .config import UnitConfig, bits_for
+from .interfaces import Axi4LiteSignature, grant_layout, record_layout
+from .prefetch_unit import PrefetchUnit
+from .replay_agent import ReplayAgent
+from .replay_memory import ReplayMemory
+from .replay_trace import TRACE_ADDRESS_BITS
+
+AGENT_SETTINGS = (
+    "start", "n_events", "attention_cycles", "step_cycles", "expert_cycles", "expert_beats", "base",
+    "layer_stride", "expert_stride",
+)  # fmt: skip
+AGENT_RESULTS = ("done", "events", "granted", "errors", "words", "wrong_words")
+MEMORY_SETTINGS = ("latency", "cycles_per_beat", "background_period", "background_length")
+
+
+class ReplayHarness(wiring.Component):
+    """Connects `PrefetchUnit`, `ReplayAgent` and `ReplayMemory`; a bench loads the trace and reads counters.
+
+    Latency and throughput: those of its parts.
+
+    Members
+    -------
+    s_axil : In(Axi4LiteSignature)
+    irq : Out(1)
+    trace_address, trace_data
+        The trace memory, as in `ReplayAgent`.
+    record_valid, record, grant_taken, grant_payload
+        The commit log and the grants as they are taken.
+    the agent's settings and results, the memory's settings
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config = config.replace(commit_log=True)
+        super().__init__(
+            {
+                "s_axil": In(Axi4LiteSignature()),
+                "irq": Out(1),
+                "trace_address": Out(TRACE_ADDRESS_BITS),
+                "trace_data": In(32),
+                "record_valid": Out(1),
+                "record": Out(record_layout()),
+                "grant_taken": Out(1),
+                "grant_payload": Out(grant_layout(config)),
+                "start": In(1),
+                "n_events": In(32),
+                "attention_cycles": In(32),
+                "step_cycles": In(32),
+                "expert_cycles": In(32),
+                "expert_beats": In(bits_for(config.slot_beats + 1)),
+                "base": In(64),
+                "layer_stride": In(48),
+                "expert_stride": In(32),
+                "latency": In(16),
+                "cycles_per_beat": In(8),
+                "background_period": In(32),
+                "background_length": In(32),
+                "done": Out(1),
+                "events": Out(32),
+                "granted": Out(32),
+                "errors": Out(32),
+                "words": Out(48),
+                "wrong_words": Out(32),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        m.submodules.unit = unit = PrefetchUnit(config=self._config)
+        m.submodules.agent = agent = ReplayAgent(config=self._config)
+        m.submodules.memory = memory = ReplayMemory(config=self._config)
+        connect(m, agent.route, unit.route)
+        connect(m, agent.hint, unit.hint)
+        connect(m, unit.grant, agent.grant)
+        connect(m, agent.release, unit.release)
+        connect(m, unit.m_axi, memory.axi)
+        connect(m, flipped(self.s_axil), unit.s_axil)
+        for port, reader in enumerate(agent.read):
+            connect(m, reader, unit.read[port])
+        for name in AGENT_SETTINGS:
+            m.d.comb += getattr(agent, name).eq(getattr(self, name))
+        for name in AGENT_RESULTS:
+            m.d.comb += getattr(self, name).eq(getattr(agent, name))
+        for name in MEMORY_SETTINGS:
+            m.d.comb += getattr(memory, name).eq(getattr(self, name))
+        m.d.comb += [
+            self.irq.eq(unit.irq),
+            self.trace_address.eq(agent.trace_address),
+            agent.trace_data.eq(self.trace_data),
+            self.record_valid.eq(unit.record_valid),
+            self.record.eq(unit.record),
+            self.grant_taken.eq(unit.grant.valid & unit.grant.ready),
+            self.grant_payload.eq(unit.grant.payload),
+        ]
+        return m
