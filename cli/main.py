@@ -2,10 +2,11 @@
 
 import typer
 
-from . import trace
+from . import predict, trace
 
 app = typer.Typer(no_args_is_help=True, help="An expert prefetch unit for MoE models: trace, replay, emit.")
 app.add_typer(trace.app, name="trace")
+app.command("predict")(predict.predict)
 
 
 def main() -> None:

@@ -19,14 +19,15 @@ from .predictors.interface import Candidate, Predictor, PredictorEvent
 class RecallTally:
     """Sums over the events of some layers; every rate is derived from them.
 
-    `demand` counts selected experts, `in_set` those that the prediction named, `set_size` the experts it
-    named, `ranked[i]` the selected experts among the first `budgets[i]` of the ranking (the named experts in
-    their order, then all others by id), and `previous` those that the layer selected for the previous token
-    of the sequence too.
+    `predicted` counts the events for which anything was named, `demand` the selected experts, `in_set` those
+    of them that the predicted set names, `set_size` the experts that it names, `ranked[i]` the selected
+    experts among the first `budgets[i]` of the ranking (the named experts in their order, then all others by
+    id), and `previous` the selected experts that the layer selected for the previous token too.
     """
 
     budgets: tuple[int, ...]
     events: int = 0
+    predicted: int = 0
     demand: int = 0
     in_set: int = 0
     set_size: int = 0
@@ -37,10 +38,19 @@ class RecallTally:
         self.ranked = [0] * len(self.budgets)
 
     def add(
-        self, order: list[int], set_size: int, actual: tuple[int, ...], previous: tuple[int, ...]
+        self,
+        order: list[int],
+        named: int,
+        set_size: int,
+        actual: tuple[int, ...],
+        previous: tuple[int, ...],
     ) -> None:
-        """Count one event: the first max(budgets) of the ranking, the set's size, the true experts."""
+        """Count one event.
+
+        `order` is the ranking, of which `named` experts come from the predictor and `set_size` are its set.
+        """
         self.events += 1
+        self.predicted += named > 0
         self.demand += len(actual)
         self.set_size += set_size
         hits = [expert in actual for expert in order]
@@ -50,17 +60,24 @@ class RecallTally:
         self.previous += sum(expert in actual for expert in previous)
 
     def summary(self) -> dict[str, Any]:
-        """Return the rates: recall of the set, its mean size, recall at each budget, previous token."""
-        demand = max(self.demand, 1)
+        """Return the rates: recall of the set, its mean size, recall at each budget, previous token.
+
+        Those of the predictor are None where it never named anything: there is nothing to judge.
+        """
+
+        def rate(hits: int, of: int) -> float | None:
+            return hits / of if self.predicted and of else None
+
         return {
             "events": self.events,
             "demand": self.demand,
-            "set_recall": self.in_set / demand,
-            "mean_set_size": self.set_size / max(self.events, 1),
+            "set_recall": rate(self.in_set, self.demand),
+            "mean_set_size": rate(self.set_size, self.events),
             "recall_at": {
-                str(budget): hits / demand for budget, hits in zip(self.budgets, self.ranked, strict=True)
+                str(budget): rate(hits, self.demand)
+                for budget, hits in zip(self.budgets, self.ranked, strict=True)
             },
-            "previous_token_recall": self.previous / demand,
+            "previous_token_recall": self.previous / self.demand if self.demand else None,
         }
 
 
@@ -113,7 +130,7 @@ def measure_recall(
         candidates = predicted.pop(event.event, [])
         set_size = sum(candidate.score >= set_score for candidate in candidates)
         order = _ranking(candidates, n_experts, max(set_size, *budgets))
-        tally.add(order, set_size, event.members, last[event.layer])
+        tally.add(order, len(candidates), set_size, event.members, last[event.layer])
         last[event.layer] = event.members
         for candidate in predictor.step(event):
             predicted.setdefault(candidate.target_event, []).append(candidate)
