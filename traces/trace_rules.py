@@ -48,11 +48,11 @@ class RepeatedLayer:
         sets = np.ascontiguousarray(set_hashes(batch).T)
         for layer, own in enumerate(sets):
             equal = (sets[layer + 1 :] == own) & (own != 0)
-            self._equal[layer, layer + 1 :] += equal.sum(1)
-            for later in np.flatnonzero(equal.sum(1) >= REPEATED_LAYER_SHARE * len(batch)):
+            counts = self._equal[layer, layer + 1 :]
+            for later in np.flatnonzero((counts == 0) & equal.any(1)):
                 row = int(equal[later].argmax())
-                place = (int(batch.sequence[row]), int(batch.position[row]))
-                self._first.setdefault((layer, layer + 1 + int(later)), place)
+                self._first[layer, layer + 1 + int(later)] = (int(batch.sequence[row]), int(batch.position[row]))
+            counts += equal.sum(1)
         yield from ()
 
     def finish(self) -> Iterator[Finding]:
@@ -70,9 +70,7 @@ class IdenticalRows:
     """No long run of rows of one sequence selects the same experts in all layers (a warm-up does)."""
 
     def __init__(self, meta: TraceMeta) -> None:
-        self._mix = np.random.default_rng(1).integers(1, 1 << 63, meta.n_layers, dtype=np.uint64) | np.uint64(
-            1
-        )
+        self._mix = np.random.default_rng(1).integers(1, 1 << 63, meta.n_layers, dtype=np.uint64) | np.uint64(1)
         self._carry = RowCarry()
         self._length = 1
         self._choice = meta.top_k < meta.n_experts
