@@ -24,7 +24,7 @@ class FieldAddress(NamedTuple):
 
 
 def field_table(config: UnitConfig) -> dict[str, FieldAddress]:
-    """Return field name -> place; of arrays the first element's. Of 64-bit registers the low word is first."""
+    """Return field name -> place; of arrays the first element's. 64-bit registers: low word first."""
     return {
         field.name: FieldAddress(register.offset, field.lsb, field.width)
         for register in register_map(config)
@@ -48,7 +48,7 @@ def default_settings(config: UnitConfig) -> dict[str, int]:
 
 
 def settings_writes(config: UnitConfig, settings: Mapping[str, int]) -> Iterator[Write]:
-    """Yield the writes that give `settings` their values; others in the same registers get their reset values.
+    """Yield the writes that give `settings` their values; others in their registers are reset.
 
     Raises ValueError, naming setting, value and rule, for what the unit would reject.
     """
@@ -77,7 +77,7 @@ def top_k_writes(config: UnitConfig, top_k: Iterable[int]) -> Iterator[Write]:
 def table_writes(
     config: UnitConfig, predictor: int, rows: Iterable[tuple[int, int, Iterable[tuple[int, int]]]]
 ) -> Iterator[Write]:
-    """Yield the writes that load a predictor's table: `rows` of (layer, row, entries of (expert, confidence)).
+    """Yield the writes that load a predictor's table: `rows` of layer, row and (expert, confidence)s.
 
     A row starts at its entry 0; it may hold fewer entries than `max_top_k`.
     """
