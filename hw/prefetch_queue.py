@@ -90,9 +90,7 @@ class PrefetchQueue(wiring.Component):
         entries = [Signal(stored, name=f"entry_{i}") for i in range(depth)]
         valids = Signal(depth)
         new = Signal(stored)
-        new_first = Signal(
-            depth
-        )  # a run of zeros, then of ones: entries are sorted and the invalid ones last
+        new_first = Signal(depth)  # a run of zeros, then of ones: entries are sorted and the invalid ones last
         same = Signal(depth)
         m.d.comb += [new[name].eq(self.insert.entry[name]) for name in fields]
         for i, entry in enumerate(entries):
@@ -108,6 +106,11 @@ class PrefetchQueue(wiring.Component):
             [self.head.entry[name].eq(entries[0][name]) for name in fields if name != "deadline"],
             self.head.entry.deadline.eq(_complete(entries[0].deadline, self.current)),
         ]
+        self._elaborate_update(m, entries, valids, new, new_first)
+        return m
+
+    def _elaborate_update(self, m, entries, valids, new, new_first):
+        """Shift the entries after the insertion point back, or all forward."""
         with m.If(self.flush):
             m.d.sync += [valids.eq(0), self.level.eq(0)]
         with m.Elif(self.pop):
@@ -122,7 +125,6 @@ class PrefetchQueue(wiring.Component):
                     if i > 0:
                         with m.If(new_first[i - 1]):
                             m.d.sync += entry.eq(entries[i - 1])
-        return m
 
 
 def _is_before(new, entry):
