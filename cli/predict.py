@@ -93,9 +93,7 @@ def _read(path: Path, tokens: int | None, n_experts: int | None) -> Trace:
     return rows
 
 
-def _measure(
-    path: Path, rows: Trace, name: PredictorName, n_profiled: int, show: Callable[[int, int], None]
-) -> Recall:
+def _measure(path: Path, rows: Trace, name: PredictorName, n_profiled: int, show: Callable[[int, int], None]) -> Recall:
     meta = rows.meta
     starts = rows.sequence_starts()
     scored = slice(n_profiled, None)
@@ -129,9 +127,7 @@ def _build(path: Path, rows: Trace, name: PredictorName, n_profiled: int) -> Pre
     return StMoe(meta.n_layers, meta.n_experts, meta.top_k, min_score=1, wrap=wrap, profile=profile)
 
 
-def _shown(
-    events: Iterator[PredictorEvent], total: int, show: Callable[[int, int], None]
-) -> Iterator[PredictorEvent]:
+def _shown(events: Iterator[PredictorEvent], total: int, show: Callable[[int, int], None]) -> Iterator[PredictorEvent]:
     for done, event in enumerate(events):
         if done % PROGRESS_EVENTS == 0:
             show(done, total)

@@ -28,9 +28,7 @@ def read_spec(kind: Kind, name_or_path: str, spec: type[Spec]) -> Spec:
     is_path = name_or_path.endswith(".toml") or "/" in name_or_path
     if not is_path and name_or_path not in preset_names(kind):
         known = ", ".join(preset_names(kind))
-        raise UserError(
-            f"{name_or_path}: no such preset in {kind} (known: {known}; or give a path ending in .toml)"
-        )
+        raise UserError(f"{name_or_path}: no such preset in {kind} (known: {known}; or give a path ending in .toml)")
     path = Path(name_or_path) if is_path else PRESETS / kind / f"{name_or_path}.toml"
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -73,9 +73,7 @@ class Profile:
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path}: not a profile (.npz with st_moe_rows uint16 [L, E, k]): {error}"
-            ) from error
+            raise UserError(f"{path}: not a profile (.npz with st_moe_rows uint16 [L, E, k]): {error}") from error
 
 
 def _count_pair(

@@ -74,8 +74,7 @@ class RecallTally:
             "set_recall": rate(self.in_set, self.demand),
             "mean_set_size": rate(self.set_size, self.events),
             "recall_at": {
-                str(budget): rate(hits, self.demand)
-                for budget, hits in zip(self.budgets, self.ranked, strict=True)
+                str(budget): rate(hits, self.demand) for budget, hits in zip(self.budgets, self.ranked, strict=True)
             },
             "previous_token_recall": self.previous / self.demand if self.demand else None,
         }

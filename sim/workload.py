@@ -90,9 +90,7 @@ class Workload(BaseModel):
         return True, f"to scale: an expert spans {bursts} bursts, {text}"
 
 
-def derive(
-    model: ModelSpec, platform: PlatformSpec, scale: int, *, max_burst_beats: int | None = None
-) -> Workload:
+def derive(model: ModelSpec, platform: PlatformSpec, scale: int, *, max_burst_beats: int | None = None) -> Workload:
     """Return the workload of a model on a platform; `max_burst_beats` shortens the platform's bursts.
 
     Raises ValueError for a scale below 1 or a burst that the platform does not allow.

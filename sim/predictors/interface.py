@@ -43,9 +43,7 @@ class Predictor(Protocol):
         ...
 
 
-def ranked_candidates(
-    target_event: int, layer: int, scores: dict[int, int], source: Source
-) -> list[Candidate]:
+def ranked_candidates(target_event: int, layer: int, scores: dict[int, int], source: Source) -> list[Candidate]:
     """Order `scores` (expert -> score) as a predictor emits it: descending, ties to the lower id."""
     ranking = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     final = len(ranking) - 1

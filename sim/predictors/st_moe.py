@@ -72,9 +72,7 @@ class StMoe:
                 raise ValueError(f"the profile's rows are {profile.rows.shape}, the predictor's are {shape}")
             rows = profile.rows.tolist()
             confidence = PROFILED_CONFIDENCE
-        confidences = [
-            [[confidence] * self.top_k for _ in range(self.n_experts)] for _ in range(self.n_layers)
-        ]
+        confidences = [[[confidence] * self.top_k for _ in range(self.n_experts)] for _ in range(self.n_layers)]
         return rows, confidences
 
     def step(self, event: PredictorEvent) -> list[Candidate]:
@@ -115,9 +113,7 @@ class StMoe:
                 scores[expert] += confidence
         for expert in self._history[target] or ():
             scores[expert] += HISTORY_SCORE
-        named = {
-            expert: min(score, MAX_SCORE) for expert, score in enumerate(scores) if score >= self.min_score
-        }
+        named = {expert: min(score, MAX_SCORE) for expert, score in enumerate(scores) if score >= self.min_score}
         return ranked_candidates(event.event + 1, target, named, Source.PREDICTOR)
 
     def _learn(self, event: PredictorEvent) -> None:

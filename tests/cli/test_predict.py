@@ -27,9 +27,7 @@ def small_trace(path, *, hints=False, change=None):
         change(experts)
     hinted = experts.copy()
     hinted[:, 0] = 0xFFFF
-    meta = TraceMeta(
-        "m", (0, 1, 2), 8, 2, n_hints=2 if hints else 0, hint_horizon=1 if hints else 0, licence="CC0"
-    )
+    meta = TraceMeta("m", (0, 1, 2), 8, 2, n_hints=2 if hints else 0, hint_horizon=1 if hints else 0, licence="CC0")
     trace = Trace(
         meta,
         sequence=np.repeat(np.arange(2, dtype=np.int32), 20),
