@@ -37,13 +37,13 @@ class UnitConfig(BaseModel):
     """Experts that a token selects in a layer; also the entries of a CCT row."""
     slots: Annotated[int, Field(ge=2, le=1024)] = 128
     """Rooms for one expert each in the expert SRAM."""
-    slot_bytes: Annotated[int, Field(ge=64, le=1 << 26)] = 8192
+    slot_bytes: Annotated[int, Field(ge=64, le=1 << 26)] = 49152
     """Size of a slot, a multiple of `bus_bytes`."""
     banks: Annotated[int, Field(ge=1, le=64)] = 8
     """Banks of the expert SRAM; a slot lies wholly in bank `slot % banks`. Divides `slots`."""
     n_pe: Annotated[int, Field(ge=1, le=32)] = 4
     """Processing elements, each with an SRAM read port."""
-    bus_bytes: Annotated[int, Field(ge=4, le=128)] = 16
+    bus_bytes: Annotated[int, Field(ge=4, le=128)] = 64
     """Bytes of an AXI beat and of an SRAM word, a power of two."""
     outstanding: Annotated[int, Field(ge=1, le=32)] = 8
     """Largest number of AXI read bursts under way at once."""

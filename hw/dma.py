@@ -149,9 +149,8 @@ class DmaController(wiring.Component):
         m.submodules.reader = reader = ReadTracker(config=config)
         engines = [BurstLegalizer(config=config) for _ in range(2)]
         m.submodules.prefetch_engine, m.submodules.demand_engine = engines
-        burst_layout_bits = burst_layout(config).size
         # Bursts under way and bursts in here never exceed `outstanding`, since none is requested while one is here.
-        again = SyncFIFOBuffered(width=burst_layout_bits, depth=config.outstanding + 1)
+        again = SyncFIFOBuffered(width=burst_layout(config).size, depth=config.outstanding + 1)
         m.submodules.again = again
 
         self._limits(m, engines, reader)
@@ -177,9 +176,7 @@ class DmaController(wiring.Component):
         too_many = self.outstanding > most
         m.d.sync += outstanding.eq(Mux(too_many, most, Mux(self.outstanding == 0, 1, self.outstanding)))
         too_long = self.burst_beats > MAX_BURST_BEATS
-        m.d.sync += length.eq(
-            Mux(too_long, MAX_BURST_BEATS - 1, Mux(self.burst_beats == 0, 0, self.burst_beats - 1))
-        )
+        m.d.sync += length.eq(Mux(too_long, MAX_BURST_BEATS - 1, Mux(self.burst_beats == 0, 0, self.burst_beats - 1)))
         m.d.comb += [reader.limit.eq(outstanding), *(engine.limit.eq(length) for engine in engines)]
 
     def _accept(self, m, engines, table):
@@ -212,50 +209,54 @@ class DmaController(wiring.Component):
 
     def _address_channel(self, m, engines, table, reader, again):
         """Put the first burst in order on AR; a pulse of this cycle counts already."""
-        layout = burst_layout(self._config)
-        repeat = Signal(layout)
-        chosen = Signal(layout)
-        go, chosen_demand = Signal(), Signal()
-        prefetch, demand = engines
-        promoted = self._demanded(table, prefetch.burst) | self._named(self.promote, prefetch.burst)
-        wanted = [engine.valid & ~self._named(self.abort, engine.burst) for engine in engines]
-        stopped = table.stopped.bit_select(repeat.transfer, 1) | self._named(self.abort, repeat)
-        # A burst that ended with an error this cycle may come into the queue: it goes ahead of all others.
+        chosen = Signal(burst_layout(self._config))
+        demanded, valid = Signal(), Signal()
+        # A burst whose error shows this cycle may come into the queue: it goes ahead of all others.
         held = reader.ended.valid & reader.ended.error
-        m.d.comb += [
-            repeat.eq(again.r_data),
-            go.eq(reader.room & ~held & (~self.axi.arvalid | self.axi.arready)),
-            chosen.eq(prefetch.burst),
-            chosen_demand.eq(promoted),
-            table.dropped.transfer.eq(repeat.transfer),
-            again.r_en.eq(0),
-        ]
-        valid = Signal()
+        go = reader.room & ~held & (~self.axi.arvalid | self.axi.arready)
         with m.If(again.level.any()):
-            repeated = again.r_rdy & ~stopped
-            m.d.comb += [
-                valid.eq(go & repeated),
-                chosen.eq(repeat),
-                chosen_demand.eq(self._demanded(table, repeat) | self._named(self.promote, repeat)),
-                table.dropped.valid.eq(again.r_rdy & stopped),
-                again.r_en.eq(table.dropped.valid | valid),
-            ]
-        with m.Elif(wanted[DEMAND] & ~(wanted[PREFETCH] & promoted)):
-            m.d.comb += [valid.eq(go), demand.take.eq(go), chosen.eq(demand.burst), chosen_demand.eq(1)]
-        with m.Elif(wanted[PREFETCH]):
-            m.d.comb += [valid.eq(go), prefetch.take.eq(go)]
-        self._drive_address(m, valid, chosen, chosen_demand)
+            self._choose_repeated(m, table, again, go, valid, chosen, demanded)
+        with m.Else():
+            self._choose_new(m, engines, table, go, valid, chosen, demanded)
+        self._drive_address(m, valid, chosen, demanded)
         m.d.comb += [
             reader.push.valid.eq(valid),
-            reader.push.id.eq(chosen_demand),
+            reader.push.id.eq(demanded),
             reader.push.burst.eq(chosen),
             reader.accepted.eq(self.axi.arvalid & self.axi.arready),
             reader.accepted_id.eq(self.axi.arid),
-            table.taken.valid.eq(prefetch.take | demand.take),
+        ]
+        m.d.sync += [self.burst.eq(valid), self.retry.eq(again.r_en & valid)]
+
+    def _choose_repeated(self, m, table, again, go, valid, chosen, demanded):
+        """Take the first burst that is to be fetched again, or drop it if its transfer has stopped."""
+        repeated = Signal(burst_layout(self._config))
+        stopped = table.stopped.bit_select(repeated.transfer, 1) | self._named(self.abort, repeated)
+        m.d.comb += [
+            repeated.eq(again.r_data),
+            chosen.eq(repeated),
+            demanded.eq(self._demanded(table, repeated) | self._named(self.promote, repeated)),
+            valid.eq(go & again.r_rdy & ~stopped),
+            table.dropped.valid.eq(again.r_rdy & stopped),
+            table.dropped.transfer.eq(repeated.transfer),
+            again.r_en.eq(table.dropped.valid | valid),
+        ]
+
+    def _choose_new(self, m, engines, table, go, valid, chosen, demanded):
+        """Take a burst of the first request in order; one whose next burst is not cut yet is waited for."""
+        prefetch, demand = engines
+        wanted = [engine.active & ~self._named(self.abort, engine.burst) for engine in engines]
+        promoted = self._demanded(table, prefetch.burst) | self._named(self.promote, prefetch.burst)
+        with m.If(wanted[DEMAND] & ~(wanted[PREFETCH] & promoted)):
+            m.d.comb += [demand.take.eq(go & demand.valid), chosen.eq(demand.burst), demanded.eq(1)]
+        with m.Elif(wanted[PREFETCH]):
+            m.d.comb += [prefetch.take.eq(go & prefetch.valid), chosen.eq(prefetch.burst), demanded.eq(promoted)]
+        m.d.comb += [
+            valid.eq(prefetch.take | demand.take),
+            table.taken.valid.eq(valid),
             table.taken.transfer.eq(chosen.transfer),
             table.taken_last.eq(Mux(demand.take, demand.last, prefetch.last)),
         ]
-        m.d.sync += [self.burst.eq(valid), self.retry.eq(again.r_en & valid)]
 
     def _drive_address(self, m, valid, burst, demand):
         axi = self.axi

@@ -159,9 +159,7 @@ class TransferTable(wiring.Component):
         def hit(pulse) -> ValueLike:
             return pulse.valid & (pulse.transfer == index)
 
-        named = [
-            pulse.valid & entry.valid & (pulse.slot == entry.slot) for pulse in (self.promote, self.abort)
-        ]
+        named = [pulse.valid & entry.valid & (pulse.slot == entry.slot) for pulse in (self.promote, self.abort)]
         ended_for_good = hit(self.ended) & ~self.again
         m.d.sync += entry.bursts.eq(entry.bursts + hit(self.taken) - ended_for_good - hit(self.dropped))
         with m.If(hit(self.taken) & self.taken_last):

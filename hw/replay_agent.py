@@ -1,7 +1,7 @@
 """The model around the unit in a replay: attention, router and processing elements, in HDL."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -9,7 +9,7 @@ from .config import UnitConfig, bits_for
 from .interfaces import SlotReadSignature, grant_layout, hint_layout, route_layout
 from .records import GrantStatus
 from .replay_element import ReplayElement
-from .replay_trace import HEADER, TRACE_ADDRESS_BITS, beat_word, header_word, hint_word
+from .replay_words import ADDRESS_BITS, BEAT, HEADER, HINT, WORD_BITS
 
 
 class ReplayAgent(wiring.Component):
@@ -27,7 +27,7 @@ class ReplayAgent(wiring.Component):
     route, hint : Out(stream) ; grant : In(stream) ; release : Out(stream)
     read : Out(SlotReadSignature) * n_pe
     trace_address : Out, trace_data : In
-        The trace's words (replay_trace), answered one cycle later.
+        The trace's words (replay_words), answered one cycle later.
     start, n_events : In
         Play events until `n_events` are done; `done` then stays 1.
     attention_cycles, step_cycles, expert_cycles, expert_beats : In
@@ -46,8 +46,8 @@ class ReplayAgent(wiring.Component):
                 "grant": In(stream.Signature(grant_layout(config))),
                 "release": Out(stream.Signature(grant_layout(config))),
                 "read": Out(SlotReadSignature(config)).array(config.n_pe),
-                "trace_address": Out(TRACE_ADDRESS_BITS),
-                "trace_data": In(32),
+                "trace_address": Out(ADDRESS_BITS),
+                "trace_data": In(WORD_BITS),
                 "start": In(1),
                 "n_events": In(32),
                 "attention_cycles": In(32),
@@ -73,14 +73,18 @@ class ReplayAgent(wiring.Component):
         self._elements(m)
         return m
 
+    def _word_as(self, fields):
+        layout = data.StructLayout(fields)
+        return data.View(layout, self.trace_data[: layout.size])
+
     def _play(self, m):
         header, beat, hint = (
             header_word(self.trace_data),
             beat_word(self.trace_data),
             hint_word(self.trace_data),
         )
-        at, advance = Signal(TRACE_ADDRESS_BITS), Signal()
-        event = Signal(HEADER)
+        at, advance = Signal(ADDRESS_BITS), Signal()
+        event = Signal(data.StructLayout(HEADER))
         left, wait = Signal(16), Signal(33)
         m.d.comb += self.trace_address.eq(at + advance)
         m.d.sync += at.eq(self.trace_address)

@@ -9,7 +9,7 @@ from .interfaces import Axi4LiteSignature, grant_layout, record_layout
 from .prefetch_unit import PrefetchUnit
 from .replay_agent import ReplayAgent
 from .replay_memory import ReplayMemory
-from .replay_trace import TRACE_ADDRESS_BITS
+from .replay_words import ADDRESS_BITS, WORD_BITS
 
 AGENT_SETTINGS = (
     "start", "n_events", "attention_cycles", "step_cycles", "expert_cycles", "expert_beats", "base",
@@ -41,8 +41,8 @@ class ReplayHarness(wiring.Component):
             {
                 "s_axil": In(Axi4LiteSignature()),
                 "irq": Out(1),
-                "trace_address": Out(TRACE_ADDRESS_BITS),
-                "trace_data": In(32),
+                "trace_address": Out(ADDRESS_BITS),
+                "trace_data": In(WORD_BITS),
                 "record_valid": Out(1),
                 "record": Out(record_layout()),
                 "grant_taken": Out(1),
