@@ -1,0 +1,1 @@
+"""The predictors in Amaranth, behind one interface: `interface.PredictorSignature`."""

@@ -1,0 +1,112 @@
+"""Cross-layer correlation table: the memory of ST-MoE's spatial predictor."""
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory, MemoryData
+from amaranth.lib.wiring import In, Out
+
+from ..hw.config import UnitConfig
+from ..hw.interfaces import TableSignature
+
+CONFIDENCE_BITS = 2
+
+
+def entry_layout(config: UnitConfig) -> data.StructLayout:
+    """Return a table entry: an expert of the next layer and how sure it is, 0 to 3."""
+    return data.StructLayout({"expert": config.expert_bits, "confidence": CONFIDENCE_BITS})
+
+
+def row_layout(config: UnitConfig) -> data.ArrayLayout:
+    """Return a row: the entries of one expert of a layer."""
+    return data.ArrayLayout(entry_layout(config), config.max_top_k)
+
+
+class CorrelationTable(wiring.Component):
+    """Stores a row of `max_top_k` entries for each layer and expert, in one synchronous memory.
+
+    Entry j of a row never written is {expert j, confidence 0}. The memory stores each expert XORed with its
+    entry's index, so this is a memory of zeros and needs no list of initial values.
+
+    Latency: `row` is valid one cycle after its address; a table read answers `latency` = 2 cycles after
+    `read`. Throughput: one read and one write a cycle. A read sees the writes of earlier cycles only.
+
+    Members
+    -------
+    unlocked : In
+        The table port owns the memory, and is `ready`; else the engine does.
+    table : In(TableSignature)
+        Access entry by entry. The answer stays until the next read's.
+    read_layer, read_expert : In
+        Address of the row that the engine reads; no enable.
+    row : Out
+        The row of the last cycle's address.
+    write : In
+        The engine writes `write_row` as the row of `write_layer` and `write_expert`; not while `unlocked`.
+    """
+
+    latency = 2
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        depth = config.max_layers << config.expert_bits
+        self.contents = MemoryData(shape=row_layout(config), depth=depth, init=[])
+        super().__init__(
+            {
+                "unlocked": In(1),
+                "table": In(TableSignature(config)),
+                "read_layer": In(config.layer_bits),
+                "read_expert": In(config.expert_bits),
+                "row": Out(row_layout(config)),
+                "write": In(1),
+                "write_layer": In(config.layer_bits),
+                "write_expert": In(config.expert_bits),
+                "write_row": In(row_layout(config)),
+            }
+        )
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the module."""
+        m: Any = Module()
+        config, table = self._config, self.table
+        m.submodules.rows = rows = Memory(self.contents)
+        read = rows.read_port()
+        write = rows.write_port(granularity=1)
+        table_address = Cat(table.row, table.layer)
+        m.d.comb += [
+            table.ready.eq(self.unlocked),
+            read.addr.eq(Mux(self.unlocked, table_address, Cat(self.read_expert, self.read_layer))),
+            write.addr.eq(Mux(self.unlocked, table_address, Cat(self.write_expert, self.write_layer))),
+        ]
+        with m.If(self.unlocked):
+            m.d.comb += write.en.eq(table.write << table.entry)
+        with m.Else():
+            m.d.comb += write.en.eq(self.write.replicate(config.max_top_k))
+        for index in range(config.max_top_k):
+            stored, written = read.data[index], self.write_row[index]
+            expert = Mux(self.unlocked, table.expert, written.expert)
+            m.d.comb += [
+                self.row[index].expert.eq(stored.expert ^ index),
+                self.row[index].confidence.eq(stored.confidence),
+                write.data[index].expert.eq(expert ^ index),
+                write.data[index].confidence.eq(Mux(self.unlocked, table.confidence, written.confidence)),
+            ]
+        self._elaborate_table_read(m)
+        return m
+
+    def _elaborate_table_read(self, m):
+        """Pick the entry that the table port asked for out of the row that arrives a cycle later."""
+        table = self.table
+        asked = Signal()
+        entry = Signal.like(table.entry)
+        m.d.sync += [asked.eq(table.read & table.ready), entry.eq(table.entry)]
+        with m.If(asked):
+            m.d.sync += [
+                table.read_expert.eq(self.row[entry].expert),
+                table.read_confidence.eq(self.row[entry].confidence),
+            ]

@@ -1,0 +1,64 @@
+"""The one interface of all generated predictors."""
+
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..hw.config import SCORE_BITS, UnitConfig, bits_for
+from ..hw.interfaces import TableSignature, candidate_stream, event_stream
+
+HOLD_BITS = 32
+"""Width of the setting `hold_cycles`."""
+
+
+class PredictorSignature(wiring.Signature):
+    """Ports of a predictor: events go in, candidates for the next event come out.
+
+    At each event a predictor first predicts the next one, from its tables as all earlier events have left
+    them, then learns from the same event. A new event's first accepted beat ends the emission of the old
+    prediction: what is left is never generated, and a candidate on offer is withdrawn (so `valid` may fall
+    without a transfer then, and only then).
+
+    Members
+    -------
+    event : In(event_stream)
+        An event's beats, members in router order, each expert at most once; `event`, `layer` and
+        `sequence_start` are the same on all of them. A beat with `member` = 0 carries no expert. Event
+        numbers count up from 0 at reset. Layers are below `n_layers`, experts below `n_experts`.
+    candidate : Out(candidate_stream)
+        Experts expected in event number `event` + 1, in descending score, ties to the lower expert; `last` is
+        set on the final one. A prediction may be empty: then there is no beat at all. `source` is 0.
+    table : In(TableSignature)
+        Access to the predictor's table, for loading and paging.
+    event_end : In
+        Pulse: the open event has ended. Event number n is ended by the pulse number n, counted from 0 at
+        reset; that may be before the predictor has taken the event's beats.
+    n_layers, n_experts : In
+        Live geometry, at most the generated one; constant while `busy`.
+    min_score : In
+        Experts with a lower score are no candidates; sampled while candidates are searched.
+    hold_cycles : In
+        Cycles from the end of an event to the emission of its prediction; only where the predictor holds.
+    enable : In
+        The predictor is selected: sampled with an event's first beat. Not selected it learns silently.
+    busy : Out
+        An event is open or being learnt, or candidates are left.
+    wait : Out
+        High in each cycle in which a beat waits because the previous event is not finished with the tables.
+    """
+
+    def __init__(self, config: UnitConfig):
+        super().__init__(
+            {
+                "event": In(event_stream(config)),
+                "candidate": Out(candidate_stream(config)),
+                "table": In(TableSignature(config)),
+                "event_end": In(1),
+                "n_layers": In(bits_for(config.max_layers + 1)),
+                "n_experts": In(bits_for(config.max_experts + 1)),
+                "min_score": In(SCORE_BITS),
+                "hold_cycles": In(HOLD_BITS),
+                "enable": In(1),
+                "busy": Out(1),
+                "wait": Out(1),
+            }
+        )

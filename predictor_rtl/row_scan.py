@@ -1,0 +1,97 @@
+"""Row scan: walks the table rows of an event's members, in step with their arrival."""
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth import Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..hw.config import UnitConfig, bits_for
+from .cct import entry_layout, row_layout
+
+
+class RowScan(wiring.Component):
+    """Presents the entries of the members' rows, `predictor_lanes` a cycle, to the score board.
+
+    Stages: s0 asks for a member, s1 has it and asks for its row, s2 has the row and picks the lanes, s3 adds
+    them up. The history row travels ahead: its layer is asked for in s1, it is loaded in s2.
+
+    Latency: the entries of a member counted in cycle c, with the scan idle, are on `lanes` in the cycles from
+    c + `latency` = 3 to c + 2 + `steps`; `idle` is 1 from the cycle after the last.
+    Throughput: a row every `steps` = `max_top_k` / `predictor_lanes` cycles.
+
+    Members
+    -------
+    open : In
+        Pulse: start over with member 0.
+    enable : In
+        Rows are asked for. Constant from the cycle after `open`.
+    count : In
+        Members that can be read.
+    member_index : Out
+        The member whose row comes next; the table must be addressed with it a cycle later.
+    row : In
+        The row, two cycles after its member's index.
+    load : Out
+        Pulse in the second cycle after `open`: the history row, addressed in the first, goes to the scores.
+    add : Out, lanes : Out
+        Entries to add up.
+    idle : Out
+        All members counted so far are in the scores, and so is the history.
+    """
+
+    latency = 3
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        self.steps = config.max_top_k // config.predictor_lanes
+        self._lanes_layout = data.ArrayLayout(entry_layout(config), config.predictor_lanes)
+        super().__init__(
+            {
+                "open": In(1),
+                "enable": In(1),
+                "count": In(bits_for(config.max_experts + 1)),
+                "member_index": Out(config.expert_bits),
+                "row": In(row_layout(config)),
+                "load": Out(1),
+                "add": Out(1),
+                "lanes": Out(self._lanes_layout),
+                "idle": Out(1),
+            }
+        )
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the module."""
+        m: Any = Module()
+        s0_index = Signal.like(self.count)
+        s0_step = Signal(range(self.steps))
+        s0_valid, s1_valid, s2_valid, s1_load = Signal(), Signal(), Signal(), Signal()
+        s1_step, s2_step = Signal.like(s0_step), Signal.like(s0_step)
+        m.d.comb += [
+            s0_valid.eq(self.enable & (s0_index != self.count)),
+            self.member_index.eq(s0_index),
+            self.idle.eq(~(s0_valid | s1_valid | s2_valid | self.add | s1_load | self.load)),
+        ]
+        with m.If(s0_valid):
+            with m.If(s0_step == self.steps - 1):
+                m.d.sync += [s0_step.eq(0), s0_index.eq(s0_index + 1)]
+            with m.Else():
+                m.d.sync += s0_step.eq(s0_step + 1)
+        with m.If(self.open):
+            m.d.sync += [s0_index.eq(0), s0_step.eq(0)]
+        entries = self.row.as_value().word_select(s2_step, self._lanes_layout.size)
+        m.d.sync += [
+            s1_valid.eq(s0_valid),
+            s1_step.eq(s0_step),
+            s1_load.eq(self.open),
+            s2_valid.eq(s1_valid),
+            s2_step.eq(s1_step),
+            self.load.eq(s1_load),
+            self.add.eq(s2_valid),
+            self.lanes.as_value().eq(entries),
+        ]
+        return m
