@@ -78,11 +78,7 @@ class ReplayAgent(wiring.Component):
         return data.View(layout, self.trace_data[: layout.size])
 
     def _play(self, m):
-        header, beat, hint = (
-            header_word(self.trace_data),
-            beat_word(self.trace_data),
-            hint_word(self.trace_data),
-        )
+        header, beat, hint = self._word_as(HEADER), self._word_as(BEAT), self._word_as(HINT)
         at, advance = Signal(ADDRESS_BITS), Signal()
         event = Signal(data.StructLayout(HEADER))
         left, wait = Signal(16), Signal(33)

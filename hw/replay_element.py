@@ -68,9 +68,7 @@ class ReplayElement(wiring.Component):
                         self.release.payload.eq(grant),
                         beat.eq(0),
                         left.eq(self.expert_cycles - 1),
-                        address.eq(
-                            self.base + grant.layer * self.layer_stride + grant.expert * self.expert_stride
-                        ),
+                        address.eq(self.base + grant.layer * self.layer_stride + grant.expert * self.expert_stride),
                     ]
                     m.next = "BUSY"
                     with m.If(grant.status == GrantStatus.ERROR):

@@ -1,0 +1,163 @@
+"""The replay's memory: an AXI4 read slave with exact timing and no storage."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
+
+from .config import UnitConfig, bits_for
+from .interfaces import Axi4ReadSignature
+from .replay_pattern import SALT
+
+TIME_BITS = 32
+"""Width of the internal clock; only differences count, so it may wrap."""
+SLVERR = 2
+
+
+class ReplayMemory(wiring.Component):
+    """Serves read bursts in address order over one channel; word contents as in `replay_pattern`.
+
+    Latency: a burst accepted in cycle `a` occupies the channel from `max(a + latency, end of the burst before + 1)`
+    on, for `cycles_per_beat` cycles a beat that are not taken by background traffic; each beat comes in the last of its
+    cycles. Cycle 0 is the first after reset; background traffic takes the cycles `t` with
+    `t mod background_period < background_length`. A beat that RREADY does not take stops the channel.
+    Throughput: one beat every `cycles_per_beat` cycles. ARREADY falls in the cycle after the one that brought the bursts
+    under way to `outstanding`, and rises in the cycle after a last beat.
+
+    Parameters
+    ----------
+    config : UnitConfig
+        Bus width.
+    capacity : int
+        Largest number of accepted bursts, at least 1.
+    error_entries : int
+        Addresses at which errors can be injected.
+
+    Members
+    -------
+    axi : In(Axi4ReadSignature)
+    latency, cycles_per_beat : In(16)
+        At least 1; 0 counts as 1.
+    outstanding : In
+        Accepted bursts at most, 1 to `capacity`; 0 accepts none.
+    background_period, background_length : In(32)
+        No background traffic if either is 0; a length of the period or more would stop the channel for ever.
+    error_address, error_count : In, one for each error entry
+        Each of the first `error_count` accepted bursts that hold byte `error_address` answers with SLVERR on every
+        beat.
+
+    Raises
+    ------
+    ValueError
+        If `capacity` or `error_entries` is out of range.
+    """
+
+    def __init__(self, *, config: UnitConfig, capacity: int = 64, error_entries: int = 2):
+        if capacity < 1:
+            raise ValueError(f"capacity = {capacity}: must be at least 1")
+        if error_entries < 1:
+            raise ValueError(f"error_entries = {error_entries}: must be at least 1")
+        self._config = config
+        self._capacity = capacity
+        self._error_entries = error_entries
+        super().__init__(
+            {
+                "axi": In(Axi4ReadSignature(config)),
+                "latency": In(16),
+                "cycles_per_beat": In(16),
+                "outstanding": In(bits_for(capacity + 1)),
+                "background_period": In(TIME_BITS),
+                "background_length": In(TIME_BITS),
+                "error_address": In(64).array(error_entries),
+                "error_count": In(8).array(error_entries),
+            }
+        )
+
+    def elaborate(self, platform):
+        """Elaborate."""
+        m = Module()
+        layout = data.StructLayout({"address": 64, "length": 8, "id": 1, "error": 1, "due": TIME_BITS})
+        m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=self._capacity)
+        entry, head = Signal(layout), Signal(layout)
+        now = Signal(TIME_BITS)
+        m.d.sync += now.eq(now + 1)
+        m.d.comb += [
+            self.axi.arready.eq(queue.level < self.outstanding),
+            queue.w_en.eq(self.axi.arvalid & self.axi.arready),
+            queue.w_data.eq(entry),
+            head.eq(queue.r_data),
+            entry.address.eq(self.axi.araddr),
+            entry.length.eq(self.axi.arlen),
+            entry.id.eq(self.axi.arid),
+            entry.error.eq(self._error(m, queue.w_en)),
+            entry.due.eq(now + Mux(self.latency == 0, 1, self.latency)),
+        ]
+        started = ~(now - head.due)[-1]
+        serve = Signal()
+        m.d.comb += serve.eq(queue.r_rdy & started & ~self._background(m))
+        m.d.comb += queue.r_en.eq(self._serve(m, serve, head))
+        return m
+
+    def _background(self, m):
+        phase = Signal(TIME_BITS)
+        m.d.sync += phase.eq(Mux(phase + 1 >= self.background_period, 0, phase + 1))
+        return (phase < self.background_length) & (self.background_period != 0)
+
+    def _error(self, m, accept):
+        """Return whether the burst on AR is to fail, and count it if it is accepted."""
+        size = exact_log2(self._config.bus_bytes)
+        fails = []
+        for index in range(self._error_entries):
+            hits = Signal(8, name=f"hits_{index}")
+            offset = Signal(64, name=f"offset_{index}")
+            fail = Signal(name=f"fail_{index}")
+            m.d.comb += [
+                offset.eq(self.error_address[index] - self.axi.araddr),
+                fail.eq((offset >> size <= self.axi.arlen) & (hits != self.error_count[index])),
+            ]
+            with m.If(accept & fail):
+                m.d.sync += hits.eq(hits + 1)
+            fails.append(fail)
+        return Cat(fails).any()
+
+    def _serve(self, m, serve, head):
+        """Drive the data channel in the cycles in which `serve` is 1; return when the burst `head` ends."""
+        axi = self.axi
+        beat, cycle = Signal(8), Signal(16)
+        complete = cycle + 1 >= self.cycles_per_beat
+        taken = Signal()
+        m.d.comb += [
+            axi.rvalid.eq(serve & complete),
+            taken.eq(axi.rvalid & axi.rready),
+            axi.rid.eq(head.id),
+            axi.rdata.eq(self._pattern(m, head.address + (beat << exact_log2(self._config.bus_bytes)))),
+            axi.rresp.eq(Mux(head.error, SLVERR, 0)),
+            axi.rlast.eq(beat == head.length),
+        ]
+        with m.If(taken):
+            m.d.sync += [cycle.eq(0), beat.eq(Mux(axi.rlast, 0, beat + 1))]
+        with m.Elif(serve & ~complete):
+            m.d.sync += cycle.eq(cycle + 1)
+        return taken & axi.rlast
+
+    def _pattern(self, m, address):
+        """Return the bus word at `address`, as `replay_pattern.pattern` says."""
+        base = Signal(64)
+        m.d.comb += base.eq(address)
+        words = []
+        for lane in range(self._config.bus_bytes // 4):
+            index = Signal(62, name=f"index_{lane}")
+            stages = [Signal(32, name=f"mix_{lane}_{stage}") for stage in range(4)]
+            high = Signal(32, name=f"high_{lane}")
+            lane_bits = exact_log2(self._config.bus_bytes // 4)
+            m.d.comb += [
+                index.eq(Cat(Const(lane, lane_bits), base[2 + lane_bits :])),
+                high.eq(index[32:]),
+                stages[0].eq(index[:32] ^ Cat(high[16:], high[:16]) ^ SALT),
+                stages[1].eq(stages[0] ^ (stages[0] << 13)),
+                stages[2].eq(stages[1] ^ (stages[1] >> 17)),
+                stages[3].eq(stages[2] ^ (stages[2] << 5)),
+            ]
+            words.append(stages[3])
+        return Cat(words)

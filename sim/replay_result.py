@@ -1,0 +1,52 @@
+"""What a replay takes and gives, whatever engine ran it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..hw.config import UnitConfig
+from .profile import Profile
+from .replay_events import ReplayEvent
+from .workload import Workload
+
+
+@dataclass(frozen=True)
+class ReplayJob:
+    """One trace under one policy on one workload and unit.
+
+    `settings` are register fields by name (hw/settings.py) that differ from the workload's geometry; `predictor`
+    is the policy's predictor name or None; `profile` the CCT contents that are loaded before the run.
+    """
+
+    name: str
+    policy: str
+    events: list[ReplayEvent]
+    workload: Workload
+    unit: UnitConfig
+    predictor: str | None
+    settings: dict[str, int]
+    top_k: tuple[int, ...]
+    profile: Profile | None
+
+
+@dataclass
+class ReplayResult:
+    """What came out; all figures measured by the engine named.
+
+    `counters` has every name of hw/counter_names.py, aliases included, over the replay alone; `cycles` is the total from
+    the first attention to the last event's end; `step_cycles` has the cycles of each decode step, which add up to it.
+    """
+
+    engine: str
+    job: ReplayJob
+    counters: dict[str, int]
+    cycles: int
+    step_cycles: list[int]
+    events: int
+    records: int
+    mismatches: int
+    words_checked: int
+    wrong_words: int
+    statistics: dict[str, Any] = field(default_factory=dict)
+    wall_seconds: float = 0.0
+    log: Path | None = None
