@@ -14,7 +14,7 @@ from .overlap import RowCarry, previous_token_overlap
 from .reader import TraceFile
 
 _CHUNK_ROWS = 8192
-"""Rows worked on at a time: bounds the one-hot matrices to tens of megabytes."""
+"""Rows worked on at a time: bounds the intermediate arrays to tens of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,9 @@ class _Sums:
         self.overlap, self.cross, self.hint = _Mean(), _Mean(), _Mean()
         self.load = np.zeros((meta.n_layers, meta.n_experts), np.int64)
         self.sequences = 0
-        self._together = np.zeros((meta.n_layers - 1, meta.n_experts, meta.n_experts), np.float64)
-        self._selected = np.zeros((meta.n_layers - 1, meta.n_experts), np.float64)
+        self._width = meta.n_experts + 1
+        self._together = np.zeros((meta.n_layers - 1, self._width, self._width), np.int64)
+        self._selected = np.zeros((meta.n_layers - 1, self._width), np.int64)
         self._to_train = split
         self._carry = RowCarry()
 
@@ -137,36 +138,36 @@ class _Sums:
             self.hint.add(_share_in(chunk.experts, chunk.hints))
         n_train = min(self._to_train, len(chunk))
         self._to_train -= n_train
-        before = None
+        ids = np.minimum(chunk.experts, self.meta.n_experts).astype(np.int64)  # absent: one column behind the rest
         for layer in range(self.meta.n_layers):
-            members = _one_hot(chunk.experts[:, layer], self.meta.n_experts)
-            self.load[layer] += members.sum(0).astype(np.int64)
-            if before is not None:
-                self._train(layer - 1, before[:n_train], members[:n_train])
-                if n_train < len(chunk):
-                    self._score(layer - 1, before[n_train:], members[n_train:])
-            before = members
+            load = np.bincount(ids[:, layer].reshape(-1), minlength=self._width)
+            self.load[layer] += load[:-1]
+            if layer > 0:
+                self._train(layer - 1, ids[:n_train, layer - 1], ids[:n_train, layer])
+                self._score(layer - 1, ids[n_train:, layer - 1], ids[n_train:, layer])
 
-    def _train(self, pair: int, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
-        self._together[pair] += source.T @ target
-        self._selected[pair] += source.sum(0)
+    def _train(self, pair: int, source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
+        width = self._width
+        pairs = source[:, :, None] * width + target[:, None, :]
+        self._together[pair] += np.bincount(pairs.reshape(-1), minlength=width**2).reshape(width, width)
+        self._selected[pair] += np.bincount(source.reshape(-1), minlength=width)
 
-    def _score(self, pair: int, source: NDArray[np.float32], target: NDArray[np.float32]) -> None:
-        given = self._together[pair] / np.maximum(self._selected[pair], 1)[:, None]
-        scores = source @ given.astype(np.float32)
-        found, size = (_first_k(scores, self.meta.top_k) * target).sum(1), target.sum(1)
-        known = (size > 0) & (source.sum(1) > 0)
-        self.cross.add(np.where(known, found / np.maximum(size, 1), np.nan).astype(np.float64))
+    def _score(self, pair: int, source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
+        absent = self.meta.n_experts
+        given = self._together[pair, :, :absent] / np.maximum(self._selected[pair], 1)[:, None]
+        given[absent] = 0
+        scores = np.zeros((len(source), absent))
+        for experts in source.T:
+            scores += given[experts]  # a matrix product is slower here: many small ones, each spinning threads
+        first = np.zeros((len(target), self._width), bool)
+        first[:, :absent] = _first_k(scores, self.meta.top_k)
+        found = np.take_along_axis(first, target, 1).sum(1)
+        size = (target < absent).sum(1)
+        known = (size > 0) & (source < absent).any(1)
+        self.cross.add(np.where(known, found / np.maximum(size, 1), np.nan))
 
 
-def _one_hot(ids: NDArray[np.uint16], n_experts: int) -> NDArray[np.float32]:
-    """[T, E]: 1 where the row's ids [T, K] hold the expert; absent ones fall away."""
-    members = np.zeros((len(ids), n_experts + 1), np.float32)
-    np.put_along_axis(members, np.minimum(ids, n_experts).astype(np.int64), 1, 1)
-    return members[:, :n_experts]
-
-
-def _first_k(scores: NDArray[np.float32], k: int) -> NDArray[np.bool_]:
+def _first_k(scores: NDArray[np.float64], k: int) -> NDArray[np.bool_]:
     """[T, E]: whether the score is among its row's k highest, ties to the lower column."""
     place = scores.shape[1] - k
     last = np.partition(scores, place, axis=1)[:, place, None]

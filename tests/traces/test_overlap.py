@@ -20,5 +20,6 @@ def test_overlap_equals_sets_counted_one_by_one(make_trace):
 
 def test_carried_batches_have_every_pair_once(make_trace):
     trace, carry = make_trace(), RowCarry()
-    parts = [previous_token_overlap(carry.join(trace.select(slice(i, i + 7)))) for i in range(0, len(trace), 7)]
+    batches = [trace.select(slice(i, i + 7)) for i in range(0, len(trace), 7)]
+    parts = [previous_token_overlap(carry.join(batch)) for batch in batches]
     np.testing.assert_array_equal(np.concatenate(parts), previous_token_overlap(trace))

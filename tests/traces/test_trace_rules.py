@@ -34,7 +34,7 @@ def test_a_repeated_layer_is_named(make_trace, cut):
     trace.experts[:, 3] = trace.experts[:, 1, ::-1]
     trace.experts[0, 3] = [0, 1, 2]
     (found,) = findings(RepeatedLayer(trace.meta), trace, cut)
-    assert found.startswith("sequence 0, token 1, layer 3: repeated layer: has layer 1's experts in 31 of 32 rows")
+    assert found.startswith("sequence 0, token 1, layer 3: repeated layer: has layer 1's experts in 31 of 32")
 
 
 def test_layers_that_often_agree_are_no_copies(make_trace):
