@@ -23,6 +23,8 @@ _DEVIATIONS = 3.0
 _NEEDED_POWER = 0.25
 """The order is judged only if those standard errors are under this share of the shuffled overlap; in real
 traces consecutive tokens overlap more than shuffled ones by 0.4 of it or more."""
+_NEEDED_PAIRS = 64
+"""Consecutive pairs below which the standard error itself is not known well enough."""
 
 _SET_HASH = np.random.default_rng(0).integers(1, 1 << 63, ABSENT + 1, dtype=np.uint64)
 _SET_HASH[ABSENT] = 0
@@ -147,7 +149,7 @@ class LostOrder:
         """The trace's order, if its consecutive overlap cannot be told from the shuffled one."""
         self._close_sequence()
         observed = np.concatenate(self._observed) if self._observed else np.zeros(0)
-        if len(observed) < 2 or self._pairs == 0 or self._first is None:
+        if len(observed) < _NEEDED_PAIRS or self._first is None:
             return
         shuffled = self._shuffled / self._pairs
         tolerance = _DEVIATIONS * float(observed.std()) / len(observed) ** 0.5

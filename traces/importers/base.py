@@ -91,9 +91,7 @@ class RawTrace:
         highest = int(present.max(initial=0))
         if n_experts is None:
             rule = f"state --experts (the highest id is {highest})"
-            raise UserError(
-                f"{source}: {n_layers} layers, top-{top_k}: not the geometry of a known model: {rule}"
-            )
+            raise UserError(f"{source}: {n_layers} layers, top-{top_k}: not the geometry of a known model: {rule}")
         if highest >= n_experts or int(present.min(initial=0)) < 0:
             wrong = highest if highest >= n_experts else int(present.min())
             row, layer, _ = (int(i) for i in np.argwhere(self.experts == wrong)[0])

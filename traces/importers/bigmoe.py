@@ -50,7 +50,8 @@ def _read(path: Path, options: ImportOptions) -> Trace:
     key = (table["turn"] << 32) | table["step"]
     tokens, first, row = np.unique(key, return_index=True, return_inverse=True)
     phase = table["phase"][first]
-    layers, layer = np.unique(table["layer"], return_inverse=True)
+    layers = np.union1d(table["layer"], [n for n, size in header.expert_bytes.items() if size]).astype(np.int64)
+    layer = np.searchsorted(layers, table["layer"])
     _check_unique(path, table, (row * len(layers) + layer) * header.top_k + table["slot"], header)
     experts = np.full((len(tokens), len(layers), header.top_k), ABSENT, np.int64)
     scores = np.zeros(experts.shape, np.float64)
@@ -109,9 +110,7 @@ def _table(path: Path, lines: list[str], n_header: int) -> dict[str, NDArray]:
         )
     except pa.ArrowInvalid as error:
         reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}: after {n_header} header lines: {reason}: must be 9 numbers a line"
-        ) from error
+        raise UserError(f"{path}: after {n_header} header lines: {reason}: must be 9 numbers a line") from error
     return {name: table.column(name).to_numpy() for name in _COLUMNS}
 
 
@@ -136,17 +135,17 @@ def _check_unique(path: Path, table: dict[str, NDArray], place: NDArray, header:
     if len(first) < len(place):
         index = int(np.setdiff1d(np.arange(len(place)), first)[0])
         where = ", ".join(f"{n} {table[n][index]}" for n in ("turn", "step", "layer", "slot"))
-        raise UserError(
-            f"{path}: line {header.n_lines + index + 1}: {where} comes a second time: must come once"
-        )
+        raise UserError(f"{path}: line {header.n_lines + index + 1}: {where} comes a second time: must come once")
 
 
 def _check_complete(path: Path, raw: RawTrace) -> None:
-    """Each layer of a token is whole; only a prompt token may lack one, the last layer."""
+    """Each layer of a token is whole; only prompt tokens before a turn's last may lack one, the last layer."""
     assert raw.phase is not None and raw.layers is not None
     filled = (raw.experts != ABSENT).sum(2)
     whole = filled == raw.experts.shape[2]
-    whole[:, -1] |= (raw.phase != DECODE) & (filled[:, -1] == 0)
+    prompt = raw.phase != DECODE
+    needs_output = np.append(~prompt[1:] | (raw.sequence[1:] != raw.sequence[:-1]), True)
+    whole[:, -1] |= prompt & ~needs_output & (filled[:, -1] == 0)
     for row, layer in np.argwhere(~whole)[:1]:
         where = f"turn {raw.sequence[row]}, step {raw.position[row]}, layer {raw.layers[layer]}"
         found = f"{filled[row, layer]} of {raw.experts.shape[2]} experts"

@@ -48,9 +48,7 @@ def _read(path: Path, options: ImportOptions) -> Trace:
             raise UserError(f"{files[layer]}: {len(ids)} lines, {sum(map(len, ids))} ids: {rule}")
     top_k = options.top_k or _infer_top_k(path, counts, [ids for ids, _ in layers.values()])
     if any(count % top_k for count in counts):
-        raise UserError(
-            f"{path}: --top-k {top_k}: must divide the ids of every line, {counts[0]} in the first"
-        )
+        raise UserError(f"{path}: --top-k {top_k}: must divide the ids of every line, {counts[0]} in the first")
     lengths = [count // top_k for count in counts]
     experts = [np.concatenate(ids).reshape(-1, top_k) for ids, _ in layers.values()]
     weights = [np.concatenate(values).reshape(-1, top_k) for _, values in layers.values()]

@@ -42,9 +42,7 @@ def _read(path: Path, options: ImportOptions) -> Trace:
     try:
         ids, probabilities = np.array(experts, np.int64), np.array(scores, np.float32)
     except (ValueError, TypeError, OverflowError) as error:
-        raise UserError(
-            f"{path}: tokens differ in layers or in experts per layer: must all be alike"
-        ) from error
+        raise UserError(f"{path}: tokens differ in layers or in experts per layer: must all be alike") from error
     if ids.ndim != 3 or ids.shape != probabilities.shape:
         raise UserError(f"{path}: {ids.shape} experts and {probabilities.shape} probabilities: must be alike")
     raw = RawTrace(
@@ -85,6 +83,4 @@ def _token(file: Path, entry: Any) -> tuple[int, list[Any], list[Any]]:
         raise UserError(f"{file}: router_data entry {text}..: {error}: {rule}") from error
 
 
-IMPORTER = Importer(
-    "gpt-oss-fingerprint", "JSON file of a GPT-OSS answer, or a folder of them", _recognises, _read
-)
+IMPORTER = Importer("gpt-oss-fingerprint", "JSON file of a GPT-OSS answer, or a folder of them", _recognises, _read)

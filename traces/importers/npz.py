@@ -34,16 +34,9 @@ def _read(path: Path, options: ImportOptions) -> Trace:
         found = f"{experts.dtype} {list(experts.shape)}"
         raise UserError(f"{path}: experts: {found}: must be integers [tokens, layers, k], none of them 0")
     if scores is not None and (scores.shape != experts.shape or scores.dtype.kind != "f"):
-        raise UserError(
-            f"{path}: scores: {scores.dtype} {list(scores.shape)}: must be floats of experts' shape"
-        )
+        raise UserError(f"{path}: scores: {scores.dtype} {list(scores.shape)}: must be floats of experts' shape")
     lengths = arrays.get("lengths", np.array([len(experts)]))
-    if (
-        lengths.ndim != 1
-        or lengths.dtype.kind not in "iu"
-        or (lengths < 1).any()
-        or lengths.sum() != len(experts)
-    ):
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 1).any() or lengths.sum() != len(experts):
         raise UserError(f"{path}: lengths: must be positive integers with the sum {len(experts)}, the tokens")
     categories = arrays.get("category")
     raw = RawTrace(
