@@ -80,7 +80,8 @@ class AxiLiteSlave(wiring.Component):
 
     def _elaborate_write(self, m: Module) -> None:
         bus, write = self.bus, self.write
-        address_held, data_held = Signal(), Signal()
+        address_held = Signal()
+        data_held = Signal()
         m.d.comb += [
             bus.awready.eq(~address_held),
             bus.wready.eq(~data_held),

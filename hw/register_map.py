@@ -10,8 +10,9 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
-from systemrdl import RDLCompiler
+from systemrdl.compiler import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, RegNode
+from systemrdl.rdltypes.typing import RDLValue
 
 from .config import UnitConfig
 from .counter_names import COUNTERS
@@ -83,12 +84,16 @@ class Register:
         return sum(field.reset << field.lsb for field in self.fields)
 
 
-@lru_cache(maxsize=32)
 def register_map(config: UnitConfig) -> tuple[Register, ...]:
     """Return the registers of a unit, in the order of their addresses."""
+    return _compiled(tuple(_parameters(config).items()))
+
+
+@lru_cache(maxsize=32)
+def _compiled(parameters: tuple[tuple[str, RDLValue], ...]) -> tuple[Register, ...]:
     compiler = RDLCompiler()
     compiler.compile_file(str(SOURCE))
-    root = compiler.elaborate(top_def_name="moefetch", parameters=_parameters(config))
+    root = compiler.elaborate(top_def_name="moefetch", parameters=dict(parameters))
     top = root.get_child_by_name("moefetch")
     if not isinstance(top, AddrmapNode):
         raise TypeError(f"{SOURCE.name} has no address map moefetch")
@@ -119,9 +124,7 @@ def _register(node: RegNode) -> Register:
     fields = tuple(_field(field) for field in node.fields())
     count = node.array_dimensions[0] if node.is_array and node.array_dimensions else 1
     width = node.get_property("regwidth")
-    return Register(
-        node.inst_name, node.raw_address_offset, width, count, fields, _one_line(node.get_property("desc"))
-    )
+    return Register(node.inst_name, node.raw_address_offset, width, count, fields, _one_line(node.get_property("desc")))
 
 
 def _field(node: FieldNode) -> RegisterField:
@@ -132,12 +135,13 @@ def _field(node: FieldNode) -> RegisterField:
     else:
         access = Access.READ_WRITE if node.is_sw_writable else Access.READ
     maximum = node.get_property("maximum")
+    reset = node.get_property("reset")
     return RegisterField(
         name=node.inst_name,
         lsb=node.low,
         width=node.width,
         access=access,
-        reset=node.get_property("reset") or 0,
+        reset=reset if isinstance(reset, int) else 0,
         minimum=node.get_property("minimum") or 0,
         maximum=(1 << node.width) - 1 if maximum is None else maximum,
         byte_address=bool(node.get_property("byte_address")),

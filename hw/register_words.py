@@ -1,11 +1,13 @@
 """Small pieces of logic on a register's word: its fields, its byte strobes, the range of a value."""
 
+from collections.abc import Mapping
+
 from amaranth.hdl import Cat, Const, Value
 
 from .register_map import RegisterField
 
 
-def compose(fields: tuple[RegisterField, ...], values: dict[str, Value]) -> Value:
+def compose(fields: tuple[RegisterField, ...], values: Mapping[str, Value]) -> Value:
     """Return a register's value, 64 bits, from its fields' values; 0 outside the fields."""
     parts, end = [], 0
     for field in fields:
@@ -13,12 +15,12 @@ def compose(fields: tuple[RegisterField, ...], values: dict[str, Value]) -> Valu
         padding = field.width - len(value)
         parts += [Const(0, field.lsb - end), value, Const(0, padding)]
         end = field.lsb + field.width
-    return Cat(*parts, Const(0, 64 - end))
+    return Value.cast(Cat(*parts, Const(0, 64 - end)))
 
 
 def byte_mask(strobe: Value) -> Value:
     """Return 32 bits with each byte's strobe in all of its bits."""
-    return Cat(bit.replicate(8) for bit in strobe)
+    return Value.cast(Cat(bit.replicate(8) for bit in strobe))
 
 
 def strobed(word: Value, strobe: Value) -> Value:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
@@ -222,7 +223,7 @@ class RegisterBank(wiring.Component):
         self._write_fields(m, register.fields, self._stored, word)
 
     def _write_fields(
-        self, m: Module, fields: tuple[RegisterField, ...], stored: dict[str, Signal], word: int
+        self, m: Module, fields: tuple[RegisterField, ...], stored: Mapping[str, Any], word: int
     ) -> None:
         """Take word number `word` of a register if no bit outside its fields is set and each is in range."""
         write = self._axi.write
@@ -297,7 +298,9 @@ class RegisterBank(wiring.Component):
     def _elaborate_read(self, m: Module) -> None:
         """Select and register a word, then answer; the counter file and the tables answer in the meantime."""
         read = self._axi.read
-        word, error, table = Signal(WORD_BITS), Signal(), Signal()
+        word = Signal(WORD_BITS)
+        error = Signal()
+        table = Signal()
         in_counters, counter = self._element(read.address, "COUNTER")
         at_table = read.address == self._word("TABLE_DATA")
         m.d.comb += self.counters.index.eq(counter)
@@ -322,9 +325,7 @@ class RegisterBank(wiring.Component):
                 m.d.comb += [
                     read.done.eq(1),
                     read.error.eq(error),
-                    read.data.eq(
-                        Mux(in_counters, self.counters.value.word_select(read.address[0], WORD_BITS), word)
-                    ),
+                    read.data.eq(Mux(in_counters, self.counters.value.word_select(read.address[0], WORD_BITS), word)),
                     self._table_busy.eq(table),
                     self._table_answer.eq(table),
                 ]
@@ -352,14 +353,14 @@ class RegisterBank(wiring.Component):
     def _sources(self, register: Register) -> dict[str, Value]:
         """Return what each field of a register reads as."""
         if register.name == "IRQ_STATUS":
-            return {field.name: self._irq[field.lsb] for field in register.fields}
-        told: dict[str, Value] = {name: self.state[name] for name in self.state.shape().members}
+            return {field.name: Value.cast(self._irq[field.lsb]) for field in register.fields}
+        told: dict[str, Any] = {name: self.state[name] for name in self.state.shape().members}
         told |= {
             "command_busy": self.command.valid,
             "failed_layer": self._failed.layer,
             "failed_expert": self._failed.expert,
         }
-        values = {}
+        values: dict[str, Value] = {}
         for field in register.fields:
             if field.access is Access.PULSE:
                 values[field.name] = Const(0, field.width)
@@ -374,7 +375,7 @@ class RegisterBank(wiring.Component):
         register = self._map[name]
         first, last = self._word(name), self._word(name) + register.count * register.words
         index = ((address - first) >> (register.words - 1))[: bits_for(register.count)]
-        return (address >= first) & (address < last), index
+        return (address >= first) & (address < last), Value.cast(index)
 
     def _table_word(self, table: wiring.PureInterface) -> Value:
         return compose(
