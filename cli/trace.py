@@ -1,4 +1,4 @@
-"""`moefetch trace`: import, measure and check expert traces."""
+"""`moefetch trace`: import, record, measure and check expert traces."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from ..traces.stats import TraceStats, file_stats
 from ..traces.validate import validate_file
 from ..traces.writer import write_trace
 from .console import next_command, output, progress, reports_errors
+from .trace_record import record
 
-app = typer.Typer(no_args_is_help=True, help="Import, measure and check expert traces.")
+app = typer.Typer(no_args_is_help=True, help="Import, record, measure and check expert traces.")
+app.command()(reports_errors(record))
 
 _FORMATS = "; ".join(f"{importer.name}: {importer.description}" for importer in IMPORTERS)
 
@@ -37,9 +39,7 @@ def import_(
     experts: Annotated[
         int | None, typer.Option(min=1, help="Experts per layer, where the source does not say.")
     ] = None,
-    top_k: Annotated[
-        int | None, typer.Option(min=1, help="Experts per token, where the source does not say.")
-    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Experts per token, where the source does not say.")] = None,
     licence: Annotated[str, typer.Option(help="The source's licence, kept in the trace.")] = "not stated",
     keep_order: Annotated[
         bool, typer.Option("--keep-order", help="Leave experts in the source's order, not best score first.")

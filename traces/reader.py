@@ -34,18 +34,14 @@ class TraceFile:
         self.path = Path(path)
         if not self.path.is_file():
             reason = "is a folder" if self.path.is_dir() else "no such file"
-            raise UserError(
-                f"{self.path}: {reason}: a trace is a Parquet file made by `moefetch trace import`"
-            )
+            raise UserError(f"{self.path}: {reason}: a trace is a Parquet file made by `moefetch trace import`")
         with self._reading("not a readable Parquet file"):
             self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
             stored = (self._file.metadata.metadata or {}).get(METADATA_KEY)
             self._schema = self._file.schema_arrow
         if stored is None:
             key = METADATA_KEY.decode()
-            raise UserError(
-                f"{self.path}: Parquet, but not a trace: it has no metadata under the key '{key}'"
-            )
+            raise UserError(f"{self.path}: Parquet, but not a trace: it has no metadata under the key '{key}'")
         self.meta = TraceMeta.from_json(stored, self.path)
         self.n_rows: int = self._file.metadata.num_rows
         self._check_schema()
@@ -58,9 +54,7 @@ class TraceFile:
         for column in COLUMNS:
             found = [f for f in self._schema if f.name == column.name]
             if len(found) != 1 and not (column.optional and not found):
-                raise UserError(
-                    f"{self.path}: column '{column.name}': found {len(found)} times: must be there once"
-                )
+                raise UserError(f"{self.path}: column '{column.name}': found {len(found)} times: must be there once")
             if found and found[0].type != expected[column.name].type:
                 rule = f"must be {expected[column.name].type} by the metadata"
                 raise UserError(f"{self.path}: column '{column.name}': type {found[0].type}: {rule}")
@@ -83,14 +77,10 @@ class TraceFile:
             if len(trace):
                 yield trace
         if n_rows != self.n_rows:
-            raise UserError(
-                f"{self.path}: {n_rows} rows: its metadata states {self.n_rows}; the file is corrupt"
-            )
+            raise UserError(f"{self.path}: {n_rows} rows: its metadata states {self.n_rows}; the file is corrupt")
         found, stated = digest.hexdigest(), self.meta.content_sha256
         if found != stated:
-            raise UserError(
-                f"{self.path}: content hash {found[:12]}..: its metadata states {stated[:12] or 'none'}.."
-            )
+            raise UserError(f"{self.path}: content hash {found[:12]}..: its metadata states {stated[:12] or 'none'}..")
 
     def phases(self) -> NDArray[np.uint8]:
         """[T]: the phase of every row, without reading the rest."""
@@ -123,9 +113,7 @@ class TraceFile:
         shape = (len(array), *column.row_shape(self.meta))
         flat = array.flatten() if len(shape) > 1 else array
         if array.null_count or flat.null_count:
-            raise UserError(
-                f"{self.path}: column '{column.name}': has nulls beside values: must be all or none"
-            )
+            raise UserError(f"{self.path}: column '{column.name}': has nulls beside values: must be all or none")
         with self._reading("cannot be read"):
             return flat.to_numpy(zero_copy_only=False).reshape(shape)
 
@@ -157,9 +145,7 @@ def read_trace(path: str | PathLike[str], tokens: int | None, phase: int | None)
             if missing == 0:
                 break
     if not parts:
-        raise UserError(
-            f"{path}: no rows" + (f" of phase {phase}" if phase is not None else "") + ": needs 1 or more"
-        )
+        raise UserError(f"{path}: no rows" + (f" of phase {phase}" if phase is not None else "") + ": needs 1 or more")
     try:
         return Trace.concatenate(parts)
     except ValueError as error:

@@ -16,7 +16,4 @@ def arrow_type(column: Column, meta: TraceMeta) -> pa.DataType:
 
 def schema_fields(meta: TraceMeta) -> dict[str, pa.Field]:
     """Every column that version 1 knows, by name."""
-    return {
-        c.name: pa.field(c.name, arrow_type(c, meta), nullable=c.optional or c.name == "token")
-        for c in COLUMNS
-    }
+    return {c.name: pa.field(c.name, arrow_type(c, meta), nullable=c.optional or c.name == "token") for c in COLUMNS}

@@ -42,9 +42,7 @@ class Report:
         return f"{broken}; first: {self.findings[0]}"
 
 
-def validate_batches(
-    meta: TraceMeta, batches: Iterable[Trace], on_rows: Callable[[int], None] | None = None
-) -> Report:
+def validate_batches(meta: TraceMeta, batches: Iterable[Trace], on_rows: Callable[[int], None] | None = None) -> Report:
     """Check batches of a trace, in order, against every rule; `on_rows(rows so far)` is told the progress."""
     rules: list[Rule] = [
         ExpertIds(),

@@ -18,9 +18,7 @@ def published() -> Path:
     return SHARED
 
 
-def sticky_experts(
-    rng: np.random.Generator, n_tokens: int, n_layers: int, n_experts: int, top_k: int
-) -> np.ndarray:
+def sticky_experts(rng: np.random.Generator, n_tokens: int, n_layers: int, n_experts: int, top_k: int) -> np.ndarray:
     """Distinct experts a layer, drawn by a slowly drifting score, so that consecutive tokens overlap."""
     score = rng.random((n_layers, n_experts))
     rows = []

@@ -75,9 +75,7 @@ def test_no_damaged_byte_changes_what_is_read(path, assert_same):
         damaged[place] ^= int(rng.integers(1, 256))
         path.write_bytes(damaged)
         try:
-            assert_same(
-                Trace.read(path), trace
-            )  # only in bytes that carry no content, as in names of programs
+            assert_same(Trace.read(path), trace)  # only in bytes that carry no content, as in names of programs
         except UserError:
             refused += 1
     assert refused > 300

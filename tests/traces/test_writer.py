@@ -26,9 +26,7 @@ def traces(draw):
         top_k,
         n_hints,
         1 if n_hints else 0,
-        provenance=draw(
-            st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=2)
-        ),
+        provenance=draw(st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=2)),
     )
     n = draw(st.integers(1, 12))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))

@@ -1,0 +1,55 @@
+import pytest
+import typer
+from moefetch.cli.console import next_command, progress, reports_errors
+from moefetch.traces.errors import UserError
+
+
+def test_a_user_error_is_one_line_on_standard_error_and_status_2(capsys):
+    @reports_errors
+    def command() -> None:
+        raise UserError("file:\n  value [bold] is wrong")
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 2
+    assert capsys.readouterr() == ("", "error: file: value [bold] is wrong\n")
+
+
+def test_an_interrupt_is_one_line_and_status_130(capsys):
+    @reports_errors
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr() == ("", "interrupted: nothing was written\n")
+
+
+def test_a_defect_of_ours_is_not_hidden():
+    @reports_errors
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command()
+
+
+def test_a_command_keeps_its_result_and_its_name(capsys):
+    @reports_errors
+    def command(number: int) -> int:
+        return number + 1
+
+    assert command(1) == 2
+    assert command.__name__ == "command"
+
+
+def test_progress_is_silent_where_there_is_no_terminal(capsys):
+    with progress("working") as show:
+        show(1, 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_next_command_goes_to_standard_error(capsys):
+    next_command("moefetch", "trace", "stats", "a b")
+    assert capsys.readouterr() == ("", "next: moefetch trace stats 'a b'\n")
