@@ -39,7 +39,5 @@ def build_model(*, trainable: bool) -> Qwen3MoeForCausalLM:
     default visits every expert with its own masks and costs three times as much on a CPU.
     """
     config = model_config()
-    model = Qwen3MoeForCausalLM._from_config(
-        config, experts_implementation="grouped_mm" if trainable else "eager"
-    )
+    model = Qwen3MoeForCausalLM._from_config(config, experts_implementation="grouped_mm" if trainable else "eager")
     return model.train(trainable)

@@ -91,9 +91,8 @@ def fetch(source: Source, folder: Path) -> Path:
         raise UserError(f"{path}: {source.client} stored no such file for {source.package} {source.version}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != source.sha256:
-        raise UserError(
-            f"{path}: sha256 is {digest}, but {source.package} {source.version} has {source.sha256}"
-        )
+        rule = f"must be {source.sha256}; remove the file to fetch it again"
+        raise UserError(f"{path}: sha256 is {digest}: {rule}")
     return path
 
 
@@ -101,9 +100,7 @@ def _run_client(source: Source, folder: Path) -> None:
     """Download with `npm pack` or `pip download`, without dependencies."""
     if source.client == "npm":
         if shutil.which("npm") is None:
-            raise UserError(
-                f"npm: not found, it fetches {source.package}; install it (Debian: apt install npm)"
-            )
+            raise UserError(f"npm: not found, it fetches {source.package}; install it (Debian: apt install npm)")
         command = ["npm", "pack", "--silent", f"{source.package}@{source.version}"]
     else:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from .corpus import DOMAINS, Document
 
 END_OF_TEXT = "<|endoftext|>"
-VOCABULARY = 4096
+VOCABULARY = 2048
 
 
 def train_tokenizer(documents: list[Document]) -> Tokenizer:

@@ -23,8 +23,9 @@ from .model import CONTEXT, build_model
 Streams = dict[str, NDArray[np.uint16]]
 
 REPORT_EVERY = 50
-VALIDATE_EVERY = 500
+VALIDATE_EVERY = 250
 """Steps between validations; the state is stored at each."""
+VALIDATION_WINDOWS = 12
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class TrainingConfig:
     `learning_rate` to `final_fraction` of it.
     """
 
-    steps: int = 12_000
+    steps: int = 2_000
     minutes: float = 0.0
-    batch: int = 8
-    learning_rate: float = 2e-3
+    batch: int = 4
+    learning_rate: float = 3e-3
     final_fraction: float = 0.05
-    warmup: int = 100
+    warmup: int = 60
     weight_decay: float = 0.1
     clip: float = 1.0
     balance: float = 0.01
@@ -154,9 +155,7 @@ def _step(
 
 
 @torch.no_grad()
-def evaluate(
-    model: Qwen3MoeForCausalLM, tap: RouterTap, stream: NDArray[np.uint16], windows: int
-) -> dict[str, Any]:
+def evaluate(model: Qwen3MoeForCausalLM, tap: RouterTap, stream: NDArray[np.uint16], windows: int) -> dict[str, Any]:
     """Score `windows` evenly spaced windows of `stream`.
 
     Returns the cross-entropy in nats a token, and per layer the `overlap` with the previous token's experts
@@ -188,15 +187,13 @@ def _validate(
     """Append the held-out figures of both domains to the log."""
     record: dict[str, Any] = {"step": step, "minutes": round(elapsed / 60, 2)}
     for domain in DOMAINS:
-        record[domain] = evaluate(model, tap, streams[f"{domain}_held_out"], windows=24)
+        record[domain] = evaluate(model, tap, streams[f"{domain}_held_out"], windows=VALIDATION_WINDOWS)
     with (folder / "training.jsonl").open("a") as log:
         log.write(json.dumps(record) + "\n")
     print(json.dumps(record), flush=True)
 
 
-def _store(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, elapsed: float
-) -> None:
+def _store(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, elapsed: float) -> None:
     """Write the state under a temporary name first, so that an interrupted run keeps the previous one."""
     state = {
         "model": model.state_dict(),
