@@ -408,10 +408,7 @@ class CommitPort(wiring.Component):
             m.d.comb += [self._slot.eq(release.slot), self.release.ready.eq(1)]
             m.next = "IDLE"
             with m.If(known):
-                self._log(
-                    m, Kind.RELEASE, outcome=release.status, layer=release.layer, expert=release.expert,
-                    slot=release.slot,
-                )  # fmt: skip
+                self._log(m, Kind.RELEASE, outcome=release.status, expert=release.expert, slot=release.slot)
                 m.d.sync += [
                     self._tick.eq(self._tick + 1),
                     self.blocked.eq(0),
@@ -455,7 +452,6 @@ class CommitPort(wiring.Component):
             self._find_member(m)
             m.next = "CLASSIFY_KEY"
             with m.If(self._member == self.intake.n_members):
-                m.d.sync += self._member.eq(0)
                 m.next = "EXPIRE"
         self._expire(m)
         self._abort_policy(m)
@@ -472,9 +468,7 @@ class CommitPort(wiring.Component):
         ]
 
     def _key_matches(self, layer, expert):
-        in_range = (
-            1 if (1 << self._config.slot_bits) == self._config.slots else self._slot < self._config.slots
-        )
+        in_range = 1 if (1 << self._config.slot_bits) == self._config.slots else self._slot < self._config.slots
         return in_range & (self._key.layer == layer) & (self._key.expert == expert)
 
     def _classify(self, m):
@@ -500,6 +494,7 @@ class CommitPort(wiring.Component):
         head = self.queue.head
         with m.State("EXPIRE"):
             self._read_slot(m, self.prefetch_request.slot)
+            m.d.sync += self._member.eq(0)
             with m.If(self.queue.head_valid & ~_is_after(head.deadline, self.current)):
                 outcome = Mux(self.intake.query_member, Expiry.PROMOTED, Expiry.EXPIRED)
                 self._log(

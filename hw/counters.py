@@ -13,16 +13,12 @@ READ_BITS = 64
 
 def pulse_layout() -> data.StructLayout:
     """Return one bit for each counter that goes up by one at a time."""
-    return data.StructLayout(
-        {name: 1 for name, counter in COUNTERS.items() if counter.advance is Advance.PULSE}
-    )
+    return data.StructLayout({name: 1 for name, counter in COUNTERS.items() if counter.advance is Advance.PULSE})
 
 
 def gauge_layout(config: UnitConfig) -> data.StructLayout:
     """Return the quantities that are read and not counted."""
-    return data.StructLayout(
-        {"queued_open": bits_for(config.queue_depth + 1), "open": bits_for(config.slots + 1)}
-    )
+    return data.StructLayout({"queued_open": bits_for(config.queue_depth + 1), "open": bits_for(config.slots + 1)})
 
 
 class CounterPortSignature(wiring.Signature):

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .config import UnitConfig, bits_for
 from .interfaces import SlotReadSignature, grant_layout
 from .records import GrantStatus
-from .replay_memory import pattern
+from .replay_word import ReplayWord
 
 
 class ReplayElement(wiring.Component):
@@ -59,7 +59,9 @@ class ReplayElement(wiring.Component):
             self.word.eq(checked),
             self.wrong_word.eq(checked & (self.read.data != expected)),
         ]
-        m.d.sync += [checked.eq(do_read), expected.eq(pattern(address, config.bus_bytes))]
+        m.submodules.memory_word = memory_word = ReplayWord(config=config)
+        m.d.comb += memory_word.address.eq(address)
+        m.d.sync += [checked.eq(do_read), expected.eq(memory_word.word)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.grant.ready.eq(1)

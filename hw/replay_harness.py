@@ -16,6 +16,8 @@ AGENT_SETTINGS = (
     "layer_stride", "expert_stride",
 )  # fmt: skip
 AGENT_RESULTS = ("done", "events", "granted", "errors", "words", "wrong_words")
+MEMORY_BURSTS = 64
+"""Bursts that the memory holds: more than any unit has outstanding, so that only the unit's limit counts."""
 MEMORY_SETTINGS = ("latency", "cycles_per_beat", "background_period", "background_length")
 
 
@@ -57,7 +59,7 @@ class ReplayHarness(wiring.Component):
                 "layer_stride": In(48),
                 "expert_stride": In(32),
                 "latency": In(16),
-                "cycles_per_beat": In(8),
+                "cycles_per_beat": In(16),
                 "background_period": In(32),
                 "background_length": In(32),
                 "done": Out(1),
@@ -74,7 +76,7 @@ class ReplayHarness(wiring.Component):
         m = Module()
         m.submodules.unit = unit = PrefetchUnit(config=self._config)
         m.submodules.agent = agent = ReplayAgent(config=self._config)
-        m.submodules.memory = memory = ReplayMemory(config=self._config)
+        m.submodules.memory = memory = ReplayMemory(config=self._config, capacity=MEMORY_BURSTS)
         connect(m, agent.route, unit.route)
         connect(m, agent.hint, unit.hint)
         connect(m, unit.grant, agent.grant)
@@ -90,6 +92,7 @@ class ReplayHarness(wiring.Component):
         for name in MEMORY_SETTINGS:
             m.d.comb += getattr(memory, name).eq(getattr(self, name))
         m.d.comb += [
+            memory.outstanding.eq(MEMORY_BURSTS),
             self.irq.eq(unit.irq),
             self.trace_address.eq(agent.trace_address),
             agent.trace_data.eq(self.trace_data),

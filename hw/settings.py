@@ -24,6 +24,7 @@ def settings_layout(config: UnitConfig) -> data.StructLayout:
             "predictor": bits_for(len(config.predictors) + 1),
             "hints": 1,
             "hints_first": 1,
+            "row_entries": bits_for(config.max_top_k + 1),
             "budget": bits_for(config.max_experts + 1),
             "min_score": 8,
             "hold_cycles": 32,

@@ -53,7 +53,7 @@ def replay_events(trace: Trace, *, tokens: int | None = None, batch: int = 1, hi
         for layer in range(trace.experts.shape[1]):
             beats = tuple(beat for row in rows for beat in _beats(trace.experts[row, layer], scores[row, layer]))
             if beats:
-                told = _hints(trace, hint_scores, rows, layer + 1) if hint_scores is not None else ()
+                told = _hints(trace, hint_scores, rows, layer + trace.meta.hint_horizon) if hint_scores is not None else ()
                 events.append(ReplayEvent(layer, layer == 0, start and layer == 0, beats, told))
     return events
 

@@ -28,7 +28,7 @@ module replay_bench #(
     input [47:0] layer_stride,
     input [31:0] expert_stride,
     input [15:0] latency,
-    input [7:0] cycles_per_beat,
+    input [15:0] cycles_per_beat,
     input [31:0] background_period,
     input [31:0] background_length,
     output done,

@@ -1,0 +1,116 @@
+"""The golden model beside a running RTL: reads the bench's log line by line and stops at the first difference."""
+
+from ..hw.counter_names import with_aliases
+from ..hw.records import Kind, Record
+from .golden.candidates import HintBeat
+from .golden.event import RouterBeat
+from .golden.laws import check_laws
+from .golden.mismatch import Mismatch
+from .golden.settings import UnitSettings
+from .golden.unit_model import UnitModel
+from .predictors import predictor_class
+from .predictors.interface import Predictor
+from .replay_events import ReplayEvent
+from .replay_result import ReplayJob
+from .wire import decode_grant
+
+
+def golden_settings(job: ReplayJob) -> UnitSettings:
+    """Return what the golden unit model must know of a job."""
+    settings = job.settings
+    return UnitSettings(
+        n_layers=settings["n_layers"],
+        n_experts=settings["n_experts"],
+        n_slots=settings["n_slots"],
+        top_k=job.top_k,
+        queue_depth=job.unit.queue_depth,
+        horizon=job.unit.horizon,
+        budget=settings["budget"],
+        hints=bool(settings.get("hints", 0)),
+        victim_policy=settings.get("victim_policy", 0),
+        abort_policy=settings.get("abort_policy", 0),
+        evict_at_event_end=bool(settings.get("evict_at_event_end", 0)),
+    )
+
+
+def golden_predictor(job: ReplayJob) -> Predictor | None:
+    """Return the golden twin of the job's predictor, with its tables loaded."""
+    if job.predictor is None:
+        return None
+    settings = job.settings
+    return predictor_class(job.predictor)(
+        settings["n_layers"],
+        settings["n_experts"],
+        settings["row_entries"],
+        min_score=settings["min_score"],
+        profile=job.profile,
+    )
+
+
+class Lockstep:
+    """Checks a replay's log against the golden model as it grows.
+
+    `events` closed so far, `records` checked, and `step_ends`, the cycle at which each finished step's last event ended.
+    """
+
+    def __init__(self, job: ReplayJob):
+        self.model = UnitModel(golden_settings(job), golden_predictor(job))
+        self.events = 0
+        self.records = 0
+        self.step_ends: list[int] = []
+        self._job = job
+        self._offered = 0
+        self._rest = ""
+
+    def feed(self, text: str) -> None:
+        """Check the log's next piece; a line cut in two waits for its other half. Raises `Mismatch`."""
+        lines = (self._rest + text).split("\n")
+        self._rest = lines.pop()
+        for line in lines:
+            kind, cycle, word = line.split()
+            if kind == "C":
+                self._check(Record.decode(int(word, 16)), int(cycle))
+            else:
+                self.model.check_grant(*decode_grant(self._job.unit, int(word, 16)))
+
+    def finish(self, counters: dict[str, int]) -> None:
+        """Compare the unit's counters with the model's, and assert the laws on both. Raises `Mismatch` or `LawBroken`."""
+        expected = self.model.finish()
+        found = with_aliases(counters)
+        for name, value in expected.items():
+            if found[name] != value:
+                raise Mismatch(
+                    f"counter {name}", str(value), str(found[name]),
+                    event=self.model.current, index=self.records, cycle=None, history=(),
+                )  # fmt: skip
+        check_laws(found)
+
+    def _check(self, record: Record, cycle: int) -> None:
+        if record.kind == Kind.CLOSE:
+            self._offer()
+            self.events += 1
+        self.model.check(record, cycle)
+        self.records += 1
+        if record.kind == Kind.END and self._ends_step():
+            self.step_ends.append(cycle)
+
+    def _ends_step(self) -> bool:
+        events = self._job.events
+        return self.events == len(events) or events[self.events].step_first
+
+    def _offer(self) -> None:
+        """Offer the event that closes now, and the hints that follow it on their port."""
+        if self._offered >= len(self._job.events):
+            return
+        event = self._job.events[self._offered]
+        self._offered += 1
+        self.model.offer_event(_router_beats(event))
+        self.model.offer_hints(HintBeat(*hint) for hint in event.hints)
+
+
+def _router_beats(event: ReplayEvent) -> list[RouterBeat]:
+    final = len(event.beats) - 1
+    return [
+        RouterBeat(event.layer, beat.expert, beat.score, beat.token_last, place == final, event.sequence_start)
+        for place, beat in enumerate(event.beats)
+    ]

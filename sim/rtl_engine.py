@@ -1,0 +1,109 @@
+"""Runs a replay on the emitted RTL: builds the bench, starts the simulator, gathers what it found."""
+
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..hw.config import bits_for
+from ..hw.counter_names import with_aliases
+from .replay_bench import TASK_VARIABLE, BenchAnswer, BenchTask
+from .replay_image import write_image
+from .replay_result import ReplayJob, ReplayResult
+from .simulator import build, run
+from .wire import grant_bits
+
+BENCH = Path(__file__).parent.parent / "hw" / "verilog" / "replay_bench.v"
+TOP = "replay_bench"
+TEST_MODULE = f"{__package__}.replay_bench"
+
+
+class ReplayMismatch(Exception):  # noqa: N818 - a verdict on the unit, not an error of the program
+    """RTL and golden model differ, or a granted expert's bytes were wrong; the message says where."""
+
+
+def build_bench(job: ReplayJob, verilog: Path, build_root: Path, simulator: str) -> Path:
+    """Compile the replay harness's Verilog with the bench around it, or find it compiled; return the build's folder."""
+    unit = job.unit
+    parameters = {"GRANT_BITS": grant_bits(unit), "BEATS_BITS": bits_for(unit.slot_beats + 1)}
+    return build([verilog, BENCH], TOP, build_root, sim=simulator, parameters=parameters)
+
+
+def run_rtl(
+    job: ReplayJob,
+    *,
+    simulator: str,
+    build_root: Path,
+    work_dir: Path,
+    verilog: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> ReplayResult:
+    """Replay a job on `verilog`, the emitted harness of `job.unit`, in lockstep with the golden model.
+
+    `progress` is called with events closed and events in all. Raises ReplayMismatch at the first difference, and
+    UserError when a tool is missing.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    built = build_bench(job, verilog, build_root, simulator)
+    image, task_file = work_dir / "trace.hex", work_dir / "task.pickle"
+    write_image(job.events, image)
+    task = BenchTask(
+        job=job, log=work_dir / "commits.log", answer=work_dir / "answer.pickle", progress=work_dir / "progress"
+    )
+    task.answer.unlink(missing_ok=True)
+    task.progress.write_text("0")
+    task_file.write_bytes(pickle.dumps(task))
+    started = time.perf_counter()
+    run(
+        built,
+        TOP,
+        TEST_MODULE,
+        sim=simulator,
+        work_dir=work_dir,
+        plusargs=[f"+trace={image}", f"+log={task.log}"],
+        environment={TASK_VARIABLE: str(task_file)},
+        on_poll=_progress_reader(task.progress, len(job.events), progress),
+    )
+    answer: BenchAnswer = pickle.loads(task.answer.read_bytes())
+    _require_right(job, answer)
+    return _result(job, simulator, answer, time.perf_counter() - started, task.log)
+
+
+def _progress_reader(path: Path, total: int, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+    def poll() -> None:
+        text = path.read_text()
+        if progress is not None and text.isdigit():
+            progress(int(text), total)
+
+    return poll
+
+
+def _require_right(job: ReplayJob, answer: BenchAnswer) -> None:
+    place = f"{job.name}, {job.policy}"
+    if answer.mismatch:
+        raise ReplayMismatch(f"{place}: RTL and golden model differ: {answer.mismatch}")
+    expected = (answer.granted - answer.errors) * job.settings["expert_beats"]
+    if answer.wrong_words or answer.words != expected:
+        raise ReplayMismatch(
+            f"{place}: {answer.wrong_words} of {answer.words} words read from granted slots are not the memory's, "
+            f"{expected} expected in all"
+        )
+
+
+def _result(job: ReplayJob, simulator: str, answer: BenchAnswer, seconds: float, log: Path) -> ReplayResult:
+    ends = [0, *answer.step_ends[:-1], answer.cycles]
+    return ReplayResult(
+        engine=f"rtl, {simulator}",
+        job=job,
+        counters=with_aliases(answer.counters),
+        cycles=answer.cycles,
+        step_cycles=[end - begin for begin, end in zip(ends, ends[1:], strict=False)],
+        events=answer.events,
+        records=answer.records,
+        mismatches=0,
+        words_checked=answer.words,
+        wrong_words=answer.wrong_words,
+        statistics=answer.statistics,
+        wall_seconds=seconds,
+        log=log,
+    )
