@@ -29,24 +29,28 @@ class CorrelationTable(wiring.Component):
     Entry j of a row never written is {expert j, confidence 0}. The memory stores each expert XORed with its
     entry's index, so this is a memory of zeros and needs no list of initial values.
 
-    Latency: `row` is valid one cycle after its address; a table read answers `latency` = 2 cycles after
-    `read`. Throughput: one read and one write a cycle. A read sees the writes of earlier cycles only.
+    Block RAM is slow to answer: the engine's address, which comes out of such a memory, and the row are
+    registered before anything else.
+
+    Latency: `row` is valid `latency` = 3 cycles after its address; a table read answers after 2. Throughput: one
+    read and one write a cycle. A row sees the writes up to the cycle of its address.
 
     Members
     -------
     unlocked : In
         The table port owns the memory, and is `ready`; else the engine does.
     table : In(TableSignature)
-        Access entry by entry. The answer stays until the next read's.
+        Access entry by entry. The answer stays until the next read's, or until the port is locked.
     read_layer, read_expert : In
         Address of the row that the engine reads; no enable.
     row : Out
-        The row of the last cycle's address.
+        The row of the engine's address three cycles ago; undefined in the first three cycles in which it owns
+        the memory.
     write : In
         The engine writes `write_row` as the row of `write_layer` and `write_expert`; not while `unlocked`.
     """
 
-    latency = 2
+    latency = 3
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
@@ -75,12 +79,14 @@ class CorrelationTable(wiring.Component):
         m: Any = Module()
         config, table = self._config, self.table
         m.submodules.rows = rows = Memory(self.contents)
-        read = rows.read_port()
-        write = rows.write_port(granularity=1)
+        read: Any = rows.read_port()
+        write: Any = rows.write_port(granularity=1)
         table_address = Cat(table.row, table.layer)
+        engine_address = Signal(len(table_address))
+        m.d.sync += engine_address.eq(Cat(self.read_expert, self.read_layer))
         m.d.comb += [
             table.ready.eq(self.unlocked),
-            read.addr.eq(Mux(self.unlocked, table_address, Cat(self.read_expert, self.read_layer))),
+            read.addr.eq(Mux(self.unlocked, table_address, engine_address)),
             write.addr.eq(Mux(self.unlocked, table_address, Cat(self.write_expert, self.write_layer))),
         ]
         with m.If(self.unlocked):
@@ -88,25 +94,30 @@ class CorrelationTable(wiring.Component):
         with m.Else():
             m.d.comb += write.en.eq(self.write.replicate(config.max_top_k))
         for index in range(config.max_top_k):
-            stored, written = read.data[index], self.write_row[index]
+            written = self.write_row[index]
             expert = Mux(self.unlocked, table.expert, written.expert)
             m.d.comb += [
-                self.row[index].expert.eq(stored.expert ^ index),
-                self.row[index].confidence.eq(stored.confidence),
                 write.data[index].expert.eq(expert ^ index),
                 write.data[index].confidence.eq(Mux(self.unlocked, table.confidence, written.confidence)),
             ]
-        self._elaborate_table_read(m)
+        self._elaborate_answer(m, [read.data[index] for index in range(config.max_top_k)])
         return m
 
-    def _elaborate_table_read(self, m):
-        """Pick the entry that the table port asked for out of the row that arrives a cycle later."""
+    def _elaborate_answer(self, m, read_row):
+        """Register the row: each one of the engine's, but of the table port's only one that was asked for."""
         table = self.table
         asked = Signal()
         entry = Signal.like(table.entry)
         m.d.sync += [asked.eq(table.read & table.ready), entry.eq(table.entry)]
-        with m.If(asked):
-            m.d.sync += [
-                table.read_expert.eq(self.row[entry].expert),
-                table.read_confidence.eq(self.row[entry].confidence),
-            ]
+        s1_entry = Signal.like(table.entry)
+        with m.If(asked | ~self.unlocked):
+            m.d.sync += s1_entry.eq(entry)
+            for index, stored in enumerate(read_row):
+                m.d.sync += [
+                    self.row[index].expert.eq(stored.expert ^ index),
+                    self.row[index].confidence.eq(stored.confidence),
+                ]
+        m.d.comb += [
+            table.read_expert.eq(self.row[s1_entry].expert),
+            table.read_confidence.eq(self.row[s1_entry].confidence),
+        ]

@@ -52,9 +52,9 @@ class HistoryTable(wiring.Component):
         m: Any = Module()
         config = self._config
         m.submodules.bitmaps = bitmaps = Memory(shape=config.max_experts, depth=config.max_layers, init=[])
-        read = bitmaps.read_port()
-        write = bitmaps.write_port()
-        valid = Signal(config.max_layers)
+        read: Any = bitmaps.read_port()
+        write: Any = bitmaps.write_port()
+        valid: Any = Signal(config.max_layers)
         read_valid = Signal()
         m.d.comb += [
             read.addr.eq(self.read_layer),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..hw.config import UnitConfig, bits_for
@@ -17,13 +17,14 @@ NEW_CONFIDENCE = 2
 class Learner(wiring.Component):
     """Updates one row for each member of the previous event, F being the current event's members.
 
-    FETCH asks for a member, ADDRESS for its row, LOAD takes the row, LOOKUP moves the confidences of
-    `predictor_lanes` entries a cycle (in F: up; not in F: down; not in F at 0: marked), REPLACE walks F and
-    gives each marked entry in index order the next expert that the row does not hold, then writes the row.
+    FETCH asks for a member, ADDRESS for its row, WAIT and READ wait for it, LOAD takes it, LOOKUP moves the
+    confidences of `predictor_lanes` entries a cycle (in F: up; not in F: down; not in F at 0: marked), REPLACE
+    walks F and gives each marked entry in index order the next expert that the row does not hold, then
+    writes the row.
     Source: arXiv 2606.15453, Algorithm 3, with the order of replacement fixed.
 
     Latency: `busy` lasts at most `latency(previous_count, count)` cycles, from the cycle after `start`: for
-    each row 4 + `max_top_k` / `predictor_lanes` cycles, and one for each expert of F walked: none if no entry
+    each row 6 + `max_top_k` / `predictor_lanes` cycles, and one for each expert of F walked: none if no entry
     is marked, else up to `count` and, as each of them is held by an entry or fills one, up to `max_top_k`
     (if the row names no expert twice). Throughput: one event at a time.
 
@@ -38,7 +39,7 @@ class Learner(wiring.Component):
     member_index : Out, member_previous : Out, member : In
         Synchronous read of both sets, see `MemberSets`; `member` addresses the table in the same cycle.
     row : In
-        The row, one cycle after its address.
+        The row, three cycles after its address.
     write : Out, write_expert : Out, write_row : Out
         A taught row.
     """
@@ -74,7 +75,7 @@ class Learner(wiring.Component):
 
     def latency(self, previous_count: int, count: int) -> int:
         """Return the most cycles that learning takes, for the sizes of the previous and the current event."""
-        return previous_count * (4 + self._steps + min(count, self._config.max_top_k))
+        return previous_count * (6 + self._steps + min(count, self._config.max_top_k))
 
     def elaborate(self, platform: Any) -> Module:
         """Build the module."""
@@ -92,7 +93,12 @@ class Learner(wiring.Component):
                 m.d.sync += [self._row_index.eq(self._row_index + 1), self._walk_index.eq(0)]
                 m.next = "ADDRESS"
             with m.State("ADDRESS"):
-                m.d.sync += [self.write_expert.eq(self.member), self._walk_index.eq(1)]
+                m.d.sync += self.write_expert.eq(self.member)
+                m.next = "WAIT"
+            with m.State("WAIT"):
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.sync += self._walk_index.eq(1)
                 m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.sync += [self.write_row.eq(self.row), self._actual.eq(self.member), step.eq(0)]
@@ -117,7 +123,7 @@ class Learner(wiring.Component):
         taught, marks = [], []
         for lane in range(lanes):
             old = self.write_row[lane]
-            new = Signal(entry, name=f"taught_{lane}")
+            new: Any = Signal(entry, name=f"taught_{lane}")
             is_actual = self.experts.bit_select(old.expert, 1)
             doubted = Mux(old.confidence == 0, 0, old.confidence - 1)
             trusted = Mux(old.confidence == MAX_CONFIDENCE, MAX_CONFIDENCE, old.confidence + 1)
@@ -138,15 +144,16 @@ class Learner(wiring.Component):
         marked = self._marked
         is_held = Signal()
         replaced = Signal(self._config.max_top_k)
-        row: data.View = self.write_row
+        row: Any = self.write_row
         entries = [row[index] for index in range(self._config.max_top_k)]
+        holds = Cat(entry.expert == self._actual for entry in entries)
         m.d.comb += [
-            is_held.eq(Cat(entry.expert == self._actual for entry in entries).any()),
+            self.member_index.eq(self._walk_index + 1),
+            is_held.eq(holds != 0),
             replaced.eq(Mux(is_held, 0, marked & ~(marked - 1))),
             self.write.eq((marked == 0) | (self._walk_index > self.count)),
         ]
         with m.If(~self.write):
-            m.d.comb += self.member_index.eq(self._walk_index + 1)
             m.d.sync += [
                 self._walk_index.eq(self._walk_index + 1),
                 self._actual.eq(self.member),

@@ -65,8 +65,8 @@ class MemberSets(wiring.Component):
         config = self._config
         depth = 2 << config.expert_bits
         m.submodules.banks = banks = Memory(shape=config.expert_bits, depth=depth, init=[])
-        write = banks.write_port()
-        read = banks.read_port()
+        write: Any = banks.write_port()
+        read: Any = banks.read_port()
         bank = Signal()
         base = Signal.like(self.count)
         m.d.comb += [

@@ -59,6 +59,7 @@ class Ranking(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
+        ranked: Any = ranked_layout(config)
         n_groups = -(-config.max_experts // GROUP)
         super().__init__(
             {
@@ -69,7 +70,7 @@ class Ranking(wiring.Component):
                 "n_experts": In(bits_for(config.max_experts + 1)),
                 "level": Out(SCORE_BITS),
                 "matched": In(config.max_experts),
-                "ranked": Out(stream.Signature(ranked_layout(config))),
+                "ranked": Out(stream.Signature(ranked)),
                 "busy": Out(1),
             }
         )
@@ -137,7 +138,7 @@ class Ranking(wiring.Component):
             self._s2_ready.eq((rest == 0) & (self._s3_ready | (groups == 0))),
             lowest.eq(lowest_set(groups)),
         ]
-        found = [self._s1_matched[index * GROUP : (index + 1) * GROUP] for index in range(n_groups)]
+        found: list[Any] = [self._s1_matched[index * GROUP : (index + 1) * GROUP] for index in range(n_groups)]
         with m.If(self._s3_ready):
             m.d.sync += groups.eq(rest)
         with m.If(self._s1_valid & self._s1_matched.any() & self._s2_ready):

@@ -1,8 +1,9 @@
 """Row scan: walks the table rows of an event's members, in step with their arrival."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,11 +14,11 @@ from .cct import entry_layout, row_layout
 class RowScan(wiring.Component):
     """Presents the entries of the members' rows, `predictor_lanes` a cycle, to the score board.
 
-    Stages: s0 asks for a member, s1 has it and asks for its row, s2 has the row and picks the lanes, s3 adds
-    them up. The history row travels ahead: its layer is asked for in s1, it is loaded in s2.
+    Stages: s0 asks for a member, s1 has it and asks for its row, s2 and s3 wait, s4 has the row and picks the
+    lanes, s5 adds them up. The history row travels ahead: its layer is asked for in s1, it is loaded in s2.
 
     Latency: the entries of a member counted in cycle c, with the scan idle, are on `lanes` in the cycles from
-    c + `latency` = 3 to c + 2 + `steps`; `idle` is 1 from the cycle after the last.
+    c + `latency` = 5 to c + 4 + `steps`; `idle` is 1 from the cycle after the last.
     Throughput: a row every `steps` = `max_top_k` / `predictor_lanes` cycles.
 
     Members
@@ -31,7 +32,7 @@ class RowScan(wiring.Component):
     member_index : Out
         The member whose row comes next; the table must be addressed with it a cycle later.
     row : In
-        The row, two cycles after its member's index.
+        The row, four cycles after its member's index.
     load : Out
         Pulse in the second cycle after `open`: the history row, addressed in the first, goes to the scores.
     add : Out, lanes : Out
@@ -40,7 +41,7 @@ class RowScan(wiring.Component):
         All members counted so far are in the scores, and so is the history.
     """
 
-    latency = 3
+    latency = 5
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
@@ -69,12 +70,14 @@ class RowScan(wiring.Component):
         m: Any = Module()
         s0_index = Signal.like(self.count)
         s0_step = Signal(range(self.steps))
-        s0_valid, s1_valid, s2_valid, s1_load = Signal(), Signal(), Signal(), Signal()
-        s1_step, s2_step = Signal.like(s0_step), Signal.like(s0_step)
+        s0_valid, s1_load = Signal(), Signal()
+        waits = self.latency - 1
+        valid = Signal(waits)
+        steps = [Signal.like(s0_step, name=f"s{stage}_step") for stage in range(1, waits + 1)]
         m.d.comb += [
             s0_valid.eq(self.enable & (s0_index != self.count)),
             self.member_index.eq(s0_index),
-            self.idle.eq(~(s0_valid | s1_valid | s2_valid | self.add | s1_load | self.load)),
+            self.idle.eq(~(s0_valid | valid.any() | self.add | s1_load | self.load)),
         ]
         with m.If(s0_valid):
             with m.If(s0_step == self.steps - 1):
@@ -83,15 +86,13 @@ class RowScan(wiring.Component):
                 m.d.sync += s0_step.eq(s0_step + 1)
         with m.If(self.open):
             m.d.sync += [s0_index.eq(0), s0_step.eq(0)]
-        entries = self.row.as_value().word_select(s2_step, self._lanes_layout.size)
+        entries = self.row.as_value().word_select(steps[-1], self._lanes_layout.size)
         m.d.sync += [
-            s1_valid.eq(s0_valid),
-            s1_step.eq(s0_step),
+            valid.eq(Cat(s0_valid, valid)),
+            self.add.eq(valid[-1]),
+            *(after.eq(before) for before, after in pairwise([s0_step, *steps])),
             s1_load.eq(self.open),
-            s2_valid.eq(s1_valid),
-            s2_step.eq(s1_step),
             self.load.eq(s1_load),
-            self.add.eq(s2_valid),
             self.lanes.as_value().eq(entries),
         ]
         return m

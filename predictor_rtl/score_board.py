@@ -1,7 +1,7 @@
 """Score board: one saturating score for each expert of the next layer."""
 
 from functools import reduce
-from operator import or_
+from operator import add, or_
 from typing import TYPE_CHECKING, Any
 
 from amaranth import Cat, Module, Mux, Signal
@@ -80,5 +80,5 @@ class ScoreBoard(wiring.Component):
             Mux(self.lanes[lane].expert == expert, self.lanes[lane].confidence, 0)[:CONFIDENCE_BITS] for lane in lanes
         ]
         total = Signal(SCORE_BITS + 1, name=f"total_{expert}")
-        m.d.comb += total.eq(sum(gains, start=score))
+        m.d.comb += total.eq(reduce(add, gains, score))
         return Mux(total[SCORE_BITS], MAX_SCORE, total[:SCORE_BITS])

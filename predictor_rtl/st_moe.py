@@ -26,7 +26,7 @@ class StMoePredictor(wiring.Component):
     start side by side. An event without members predicts from history alone and teaches rows an empty set.
 
     Latency, for m members that arrive one a cycle and S = `max_top_k` / `predictor_lanes`: the ranking starts
-    `prediction_latency(m)` = m (S - 1) + 5 cycles after the last beat (m >= 1; 3 without a member), and then
+    `prediction_latency(m)` = m (S - 1) + 7 cycles after the last beat (m >= 1; 3 without a member), and then
     takes what `Ranking` says: 5 cycles to the first candidate if the highest score is all ones in binary.
     With `hold` it starts `hold_cycles` + 1 cycles after its event's `event_end`, or as above if that is later.
     The next event's first beat is accepted at most `event_latency(r, m)` cycles after the last beat, r members
@@ -67,7 +67,7 @@ class StMoePredictor(wiring.Component):
 
     def prediction_latency(self, members: int) -> int:
         """Return the cycles from the last beat to the start of the ranking, for beats one a cycle."""
-        return members * (self._scan.steps - 1) + 5 if members else 3
+        return members * (self._scan.steps - 1) + 7 if members else 3
 
     def event_latency(self, previous: int, members: int) -> int:
         """Return the most cycles from the last beat to the first that can take a new event's beat."""

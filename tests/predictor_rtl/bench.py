@@ -131,7 +131,7 @@ class Bench:
         while True:
             ready = self.rng is None or self.rng.random() < self.ready_chance
             ctx.set(stream.ready, ready)
-            _, reset, valid, payload = await ctx.tick().sample(stream.valid, stream.payload)
+            _, _, valid, payload = await ctx.tick().sample(stream.valid, stream.payload)
             if valid:
                 self.offered.append((self.cycle - 1, payload.expert))
             if valid and ready:
