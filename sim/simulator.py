@@ -186,13 +186,19 @@ def _read_results(results: Path, log: Path) -> tuple[CaseResult, ...]:
                 name=case.get("name", ""),
                 passed=not bad,
                 message=message,
-                sim_time_ns=float(case.get("sim_time_ns", 0)),
+                sim_time_ns=_simulated_ns(case),
                 seconds=float(case.get("time", 0)),
             )
         )
     if not found:
         raise SimulationError(f"no cocotb test ran, see {log}: {_last_line(log)}")
     return tuple(found)
+
+
+def _simulated_ns(case: ElementTree.Element) -> float:
+    noted = {item.get("name"): item.get("value", "") for item in case.iter("property")}
+    nanoseconds = {"fs": 1e-6, "ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6}[noted.get("sim_time_unit") or "ns"]
+    return float(noted.get("sim_time_duration") or 0) * nanoseconds
 
 
 def _last_line(log: Path) -> str:
