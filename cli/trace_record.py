@@ -6,35 +6,28 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..traces.errors import UserError
 from ..traces.format import TraceMeta
 from ..traces.record_checkpoint import default_device, load_checkpoint, require_record_extra
 from ..traces.record_prompts import read_prompts
 from ..traces.writer import write_trace
+from .console import next_command, progress
 
 
 def record(
     model: Annotated[Path, typer.Option(help="Folder of a Hugging Face MoE checkpoint.")],
     prompts: Annotated[
         Path,
-        typer.Option(
-            help="Text: a prompt per line, or paragraphs separated by blank lines; or .jsonl with 'prompt's."
-        ),
+        typer.Option(help="Text: a prompt per line, or paragraphs separated by blank lines; or .jsonl with 'prompt's."),
     ],
     out: Annotated[Path, typer.Option(help="Trace file to write.")],
     tokens: Annotated[int | None, typer.Option(help="Stop after this many decode tokens in all.")] = None,
     max_new: Annotated[int, typer.Option(help="Decode at most this many tokens for a prompt.")] = 128,
     temperature: Annotated[float, typer.Option(help="0 decodes greedily.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
-    hints: Annotated[
-        int | None, typer.Option(help="Hints for each layer; default top-k, 0 for none.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Torch device; default cuda if there is one, else cpu.")
-    ] = None,
+    hints: Annotated[int | None, typer.Option(help="Hints for each layer; default top-k, 0 for none.")] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default cuda if there is one, else cpu.")] = None,
     licence: Annotated[str, typer.Option(help="Licence to state in the trace.")] = "not stated",
 ) -> None:
     """Record which experts a model selects while it decodes, with look-ahead hints.
@@ -47,14 +40,10 @@ def record(
     texts = read_prompts(prompts)
     from ..traces import recorder  # needs torch: only this command pays for its import
 
-    config = recorder.RecordConfig(
-        max_new=max_new, tokens=tokens, temperature=temperature, seed=seed, n_hints=hints
-    )
+    config = recorder.RecordConfig(max_new=max_new, tokens=tokens, temperature=temperature, seed=seed, n_hints=hints)
     language_model, tokenizer = load_checkpoint(model, device or default_device())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        total = min(tokens or len(texts) * max_new, len(texts) * max_new)
-        bar = progress.add_task("decoding", total=total)
+    total = len(texts) * max_new if tokens is None else min(tokens, len(texts) * max_new)
+    with progress("decoding") as show:
         trace = recorder.record(
             language_model,
             tokenizer,
@@ -63,7 +52,7 @@ def record(
             name=model.resolve().name,
             licence=licence,
             provenance={"prompts": prompts.name},
-            progress=lambda rows: progress.advance(bar, rows),
+            progress=lambda decoded: show(decoded, total),
         )
     meta = write_trace(out, trace)
     _report(out, meta, rows=len(trace), decoded=len(trace.decode_rows()))
@@ -80,5 +69,5 @@ def _check_output(out: Path) -> None:
 def _report(out: Path, meta: TraceMeta, *, rows: int, decoded: int) -> None:
     """Say what was written and what to do with it."""
     shape = f"{meta.n_layers} MoE layers x {meta.n_experts} experts, top-{meta.top_k}"
-    print(f"{out}: {meta.model}, {shape}, {decoded} decode and {rows - decoded} prefill tokens")
-    print(f"next: moefetch trace stats {out}")
+    typer.echo(f"{out}: {meta.model}, {shape}, {decoded} decode and {rows - decoded} prefill tokens")
+    next_command("moefetch", "trace", "stats", out)

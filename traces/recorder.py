@@ -50,12 +50,12 @@ def record(
     name: str,
     licence: str = "not stated",
     provenance: dict[str, Any] | None = None,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] = lambda decoded: None,
 ) -> Trace:
     """Decode every prompt with a KV cache, one sequence at a time, and return the trace.
 
     A row is a token that the model processed: the prompt's tokens are prefill rows, every generated token is
-    a decode row. `progress` is called with the number of new decode rows. Memory grows with the trace alone,
+    a decode row. `progress` is told the decode rows so far. Memory grows with the trace alone,
     by 8 bytes per layer and expert and token with hints, 4 without.
 
     Raises `UserError` for a model without routers, a wrong hint count, a prompt that does not fit.
@@ -74,9 +74,8 @@ def record(
             rows: list[Rows] = []
             for part in _decode(model, tap, ids, limit, config, seed=config.seed + index):
                 rows.append(part)
-                new = int((part["phase"] == DECODE).sum())
-                decoded += new
-                progress(new)
+                decoded += int((part["phase"] == DECODE).sum())
+                progress(decoded)
             parts.append(_sequence(index, rows))
     meta = TraceMeta(
         model=name,
@@ -106,9 +105,7 @@ def _prompt_ids(model: Any, tokenizer: Any, prompt: str, index: int, new: int) -
 
 
 @torch.no_grad()
-def _decode(
-    model: Any, tap: RouterTap, ids: list[int], limit: int, config: RecordConfig, seed: int
-) -> Iterator[Rows]:
+def _decode(model: Any, tap: RouterTap, ids: list[int], limit: int, config: RecordConfig, seed: int) -> Iterator[Rows]:
     """Yield the prefill's rows, then one decode row per generated token."""
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)

@@ -77,9 +77,7 @@ def test_rows_are_what_the_models_rule_selects(architecture, checkpoint):
     assert (trace.meta.n_experts, trace.meta.top_k, trace.meta.n_hints) == (checkpoints.EXPERTS, TOP_K, TOP_K)
     for sequence in range(len(PROMPTS)):
         part = trace.select(trace.sequence == sequence)
-        routers, inputs = _router_inputs(
-            load_checkpoint(checkpoint, "cpu")[0], architecture.layers, part.token
-        )
+        routers, inputs = _router_inputs(load_checkpoint(checkpoint, "cpu")[0], architecture.layers, part.token)
         for index, (router, x) in enumerate(zip(routers, inputs, strict=True)):
             experts, scores = architecture.rule(router, x, TOP_K)
             np.testing.assert_array_equal(part.experts[:, index], experts)
@@ -213,7 +211,7 @@ def test_the_command_writes_a_trace_and_names_the_next_step(qwen, tmp_path, caps
     assert len(trace.decode_rows()) == 15
     assert trace.meta.licence == "CC0-1.0"
     assert trace.meta.provenance["decoding"]["max_new"] == 5
-    assert f"next: moefetch trace stats {out}" in capsys.readouterr().out
+    assert f"next: moefetch trace stats {out}" in capsys.readouterr().err
 
 
 def test_an_interrupted_command_leaves_no_file(qwen, tmp_path, monkeypatch):
