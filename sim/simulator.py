@@ -245,6 +245,7 @@ def _compile_into(folder: Path, files: list[Path], top: str, sim: SimulatorName,
             parameters=parameters, build_args=list(VERILATOR_ARGS) if sim == "verilator" else [], always=True,
         )  # fmt: skip
     except (RuntimeError, SystemExit) as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise SimulationError(f"{sim} cannot build {top}, see {log}: {_last_line(log)}") from error
     unfinished.rename(folder)
 
