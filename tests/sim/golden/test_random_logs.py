@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -145,7 +146,7 @@ def test_finds_records_out_of_order(seed):
     script = UntimedUnit(settings, seed, 10, ROUGH if seed % 2 else CALM).script
     fixed = {Kind.CLOSE, Kind.CLASSIFY, Kind.EXPIRE, Kind.END}
     swapped = 0
-    for index, ((what, first), (next_what, second)) in enumerate(zip(script, script[1:], strict=False)):
+    for index, ((what, first), (next_what, second)) in enumerate(pairwise(script)):
         if what == next_what == "record" and second.kind in fixed and first != second:
             changed = [*script[:index], script[index + 1], script[index], *script[index + 2 :]]
             if second.kind == Kind.CLOSE and first.kind not in (Kind.END, Kind.RELEASE):

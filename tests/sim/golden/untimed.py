@@ -280,7 +280,8 @@ class UntimedUnit:
         expert = self.misses[0]
         own = [s for s in self.slots if s["pinned"] and s["released"] and not s["sticky"]]
         undemanded = [s for s in self.slots if s["state"] == "filling" and not s["pinned"]]
-        ranked = self.seek(0) + [
+        ranked = [
+            *self.seek(0),
             ("OWN_RELEASED", own, lambda s: s["tick"]),
             ("ABORT", undemanded, lambda s: (-s["stamp"], s["index"])),
         ]
