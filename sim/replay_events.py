@@ -43,7 +43,7 @@ def replay_events(trace: Trace, *, tokens: int | None = None, batch: int = 1, hi
     With `batch` B, the same position of B sequences makes one step, whose events are the unions of theirs; a step
     then counts as one of `tokens`. Hints for layer l + 1 follow the beats of layer l; layer 0 gets none.
     """
-    steps = _steps(trace, batch)
+    steps = decode_steps(trace, batch)
     events: list[ReplayEvent] = []
     scores = _router_scores(trace)
     hint_scores = _hint_scores(trace) if hints else None
@@ -58,7 +58,7 @@ def replay_events(trace: Trace, *, tokens: int | None = None, batch: int = 1, hi
     return events
 
 
-def _steps(trace: Trace, batch: int) -> Iterator[tuple[list[int], bool]]:
+def decode_steps(trace: Trace, batch: int) -> Iterator[tuple[list[int], bool]]:
     """Yield the rows of each decode step, and whether it begins a sequence (or a batch of them)."""
     rows = np.flatnonzero(np.asarray(trace.phase) == DECODE)
     sequences = np.asarray(trace.sequence)[rows]
