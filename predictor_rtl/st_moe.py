@@ -33,13 +33,10 @@ class StMoePredictor(wiring.Component):
     being learnt from; until then it waits. Throughput: one beat a cycle within an event.
 
     Parameters: `config`; `wrap`: the last layer predicts layer 0 of the next step, and the pair learns;
-    `hold`: predictions wait for `hold_cycles`. Members: see `PredictorSignature`. Raises TypeError if
-    `config` is no `UnitConfig`.
+    `hold`: predictions wait for `hold_cycles`. Members: see `PredictorSignature`.
     """
 
     def __init__(self, *, config: UnitConfig, wrap: bool = True, hold: bool = False):
-        if not isinstance(config, UnitConfig):
-            raise TypeError(f"config must be a UnitConfig, not {config!r}")
         self._config = config
         self._wrap = wrap
         self._hold = hold

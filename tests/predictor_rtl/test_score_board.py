@@ -17,8 +17,8 @@ def test_random_loads_and_additions(lanes):
 
     async def testbench(ctx):
         saturated = False
-        for _ in range(3000):
-            load, add = rng.random() < 0.002, rng.random() < 0.9
+        for _ in range(1500):
+            load, add = rng.random() < 0.004, rng.random() < 0.9
             history = rng.randrange(1 << 11)
             entries = [(rng.choice([3, 3, 3, rng.randrange(11)]), rng.randrange(4)) for _ in range(lanes)]
             ctx.set(dut.load, load)
