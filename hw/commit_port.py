@@ -79,6 +79,8 @@ class QueueSignature(wiring.Signature):
                 "head_valid": In(1),
                 "head": In(queue_entry_layout(config)),
                 "pop": Out(1),
+                "flush": Out(1),
+                "level": In(bits_for(config.queue_depth + 1)),
             }
         )
 
@@ -496,7 +498,8 @@ class CommitPort(wiring.Component):
             self._read_slot(m, self.prefetch_request.slot)
             m.d.sync += self._member.eq(0)
             with m.If(self.queue.head_valid & ~_is_after(head.deadline, self.current)):
-                outcome = Mux(self.intake.query_member, Expiry.PROMOTED, Expiry.EXPIRED)
+                is_member = self.intake.query_member & (head.layer == self.intake.layer)
+                outcome = Mux(is_member, Expiry.PROMOTED, Expiry.EXPIRED)
                 self._log(
                     m, Kind.EXPIRE, outcome=outcome, layer=head.layer, expert=head.expert,
                     deadline=head.deadline,
@@ -688,13 +691,8 @@ class CommitPort(wiring.Component):
         m.d.sync += self.blocked.eq(0)
 
     def _flush(self, m):
-        flushed = Signal(16)
+        """Empty the queue at once, so that the counters' laws hold in every cycle."""
         with m.State("FLUSH"):
-            with m.If(self.queue.head_valid):
-                m.d.comb += self.queue.pop.eq(1)
-                m.d.sync += flushed.eq(flushed + 1)
-            with m.Else():
-                self._log(m, Kind.FLUSH, expert=flushed)
-                m.d.comb += self.command.done.eq(1)
-                m.d.sync += flushed.eq(0)
-                m.next = "IDLE"
+            self._log(m, Kind.FLUSH, expert=self.queue.level)
+            m.d.comb += [self.queue.flush.eq(1), self.command.done.eq(1)]
+            m.next = "IDLE"

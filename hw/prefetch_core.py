@@ -179,6 +179,8 @@ class PrefetchCore(wiring.Component):
             queue.insert.entry.eq(commit.queue.entry),
             queue.current.eq(commit.current),
             queue.pop.eq(commit.queue.pop),
+            queue.flush.eq(commit.queue.flush),
+            commit.queue.level.eq(queue.level),
             commit.queue.found.eq(queue.found),
             commit.queue.drop_self.eq(queue.full_drop_self),
             commit.queue.drop_last.eq(queue.drop_last),

@@ -5,6 +5,7 @@ import random
 import pytest
 from moefetch.hw.commands import Command
 from moefetch.hw.records import AbortPolicy, Filter, GrantStatus, Issue, Kind, VictimPolicy
+from moefetch.sim.golden.event import RouterBeat
 
 from .core_bench import CoreBench, Surroundings, hint_beats, router_beats
 
@@ -22,51 +23,97 @@ def random_tokens(rng, top_k, n_experts):
     return tokens
 
 
-async def play(bench, ctx, *, seed, n_events, hint_quality=0.6, commands=0.0, gap=0.2, attention=(5, 60)):
-    rng = random.Random(f"events {seed}")
-    n_layers, n_experts = bench.live["n_layers"], bench.live["n_experts"]
-    events = [random_tokens(rng, bench.top_k[e % n_layers], n_experts) for e in range(n_events + 8)]
-    for number in range(n_events):
-        layer = number % n_layers
-        await ctx.tick().repeat(rng.randint(*attention))
-        if rng.random() < commands:
-            await give_command(bench, ctx, rng)
-        await bench.send_event(ctx, router_beats(layer, events[number], sequence_start=layer == 0), gap=gap)
+class Story:
+    """Random events in ring order, with hints that are right more often than not, and what may disturb them.
+
+    `faults`, `empty` and `commands` are probabilities per event: of a dropped beat in it, of an event without
+    members before it, and of commands before it and while it is open.
+    """
+
+    def __init__(self, bench, seed, n_events, *, faults=0.0, empty=0.0, commands=0.0, gap=0.2, attention=(5, 60)):
+        self.bench, self.n_events = bench, n_events
+        self.faults, self.empty, self.commands = faults, empty, commands
+        self.gap, self.attention = gap, attention
+        self.rng = random.Random(f"events {seed}")
+        self.n_layers, self.n_experts = bench.live["n_layers"], bench.live["n_experts"]
+        self.events = [
+            random_tokens(self.rng, bench.top_k[number % self.n_layers], self.n_experts)
+            for number in range(n_events + 8)
+        ]
+
+    async def play(self, ctx):
+        bench, rng = self.bench, self.rng
+        for number in range(self.n_events):
+            for _ in range(rng.randint(*self.attention)):
+                await ctx.tick()
+            if rng.random() < self.empty:
+                await bench.send_event(ctx, [RouterBeat(self.n_layers, 0, last=True)])
+                await bench.wait_end(ctx)
+            if rng.random() < self.commands:
+                await self.give_command(ctx, idle=True)
+            await bench.send_event(ctx, self.beats(number), gap=self.gap)
+            if rng.random() < self.commands:
+                await self.give_command(ctx)
+            await self.hint(ctx, number)
+            if rng.random() < self.commands:
+                await self.give_command(ctx)
+            await bench.wait_end(ctx)
+        if self.commands:
+            await bench.command(ctx, Command.RESUME)
+        await bench.quiet(ctx, 160)
+
+    def beats(self, number):
+        """Return an event's beats; a fault is a token's last beat, so that rules on truncation play no part."""
+        layer = number % self.n_layers
+        beats = router_beats(layer, self.events[number], sequence_start=layer == 0)
+        if self.rng.random() < self.faults and len(beats) > 1:
+            wrong = self.rng.choice(({"layer": self.n_layers}, {"expert": self.n_experts}, {"expert": beats[-2].expert}))
+            beats[-1] = beats[-1]._replace(**wrong)
+        return beats
+
+    async def hint(self, ctx, number):
+        rng, n_experts = self.rng, self.n_experts
         for ahead in range(1, rng.choice((1, 2, 3, 4))):
-            coming = {e for token in events[number + ahead] for e in token}
-            named = [e for e in range(n_experts) if rng.random() < (hint_quality if e in coming else 0.15)]
+            coming = {expert for token in self.events[number + ahead] for expert in token}
+            named = [e for e in range(n_experts) if rng.random() < (0.6 if e in coming else 0.15)]
             rng.shuffle(named)
-            await bench.send_hints(ctx, hint_beats((layer + ahead) % n_layers, named, rng), gap=gap)
-        await bench.wait_end(ctx)
-    await bench.quiet(ctx)
-    await ctx.tick().repeat(100)
+            hints = hint_beats((number + ahead) % self.n_layers, named, rng)
+            if rng.random() < self.faults:
+                hints.append(hints[-1]._replace(expert=n_experts) if hints else hint_beats(self.n_layers, [0])[0])
+            await self.bench.send_hints(ctx, hints, gap=self.gap)
 
-
-async def give_command(bench, ctx, rng):
-    kind = rng.choice((Command.FLUSH, Command.INVALIDATE_ALL, Command.PIN_KEY, Command.UNPIN_KEY))
-    if kind == Command.INVALIDATE_ALL:
-        await bench.quiet(ctx, 0)
-    await bench.command(ctx, kind, rng.randrange(bench.live["n_layers"]), rng.randrange(3))
+    async def give_command(self, ctx, *, idle=False):
+        """Give a random one; an invalidation only where nothing is in flight, pins only to a few keys."""
+        kinds = [Command.FLUSH, Command.PIN_KEY, Command.UNPIN_KEY, Command.QUIESCE, Command.RESUME]
+        if idle and self.bench.core_is_idle(ctx):
+            kinds.append(Command.INVALIDATE_ALL)
+        await self.bench.command(ctx, self.rng.choice(kinds), self.rng.randrange(2), 0)
 
 
 SCENES = {
-    "calm": ({}, Surroundings(), 0.0),
-    "few slots": ({"n_slots": 3}, Surroundings(compute=(1, 20)), 0.0),
-    "least stale": ({"n_slots": 5, "victim_policy": VictimPolicy.LEAST_STALE}, Surroundings(latency=(3, 20)), 0.0),
-    "evict": ({"evict_at_event_end": 1, "abort_policy": AbortPolicy.HALF}, Surroundings(latency=(10, 80)), 0.0),
-    "abort": ({"abort_policy": AbortPolicy.ALWAYS, "n_slots": 4}, Surroundings(latency=(10, 80)), 0.0),
-    "errors": ({"retries": 1, "hints_first": 1}, Surroundings(error=0.3, arready=0.5, rvalid=0.5), 0.0),
-    "commands": ({"budget": 2, "n_layers": 3}, Surroundings(latency=(3, 40)), 0.6),
+    "calm": ({}, {}, {}),
+    "few slots": ({"n_slots": 3, "budget": 8}, {"compute": (1, 20)}, {"attention": (5, 120)}),
+    "least stale": ({"n_slots": 5, "victim_policy": VictimPolicy.LEAST_STALE}, {"latency": (3, 20)}, {}),
+    "evict": ({"evict_at_event_end": 1, "abort_policy": AbortPolicy.HALF}, {"latency": (10, 80)}, {}),
+    "abort": ({"abort_policy": AbortPolicy.ALWAYS, "n_slots": 4}, {"latency": (10, 80)}, {"attention": (5, 10)}),
+    "errors": ({"hints_first": 1}, {"error": 0.3, "arready": 0.5, "rvalid": 0.5, "grant_ready": 0.3}, {}),
+    "commands": ({"budget": 2, "n_layers": 3, "n_slots": 6}, {"latency": (3, 40)}, {"commands": 0.6}),
+    "faults": ({"n_layers": 3, "n_experts": 6}, {}, {"faults": 0.6, "empty": 0.3}),
 }
+"""Name -> settings, surroundings, story."""
+
+
+def play(scene, seed, n_events):
+    """Play a scene and return the bench and the golden model's counters."""
+    settings, around, story = SCENES[scene]
+    bench = CoreBench(settings=settings, around=Surroundings(**around), top_k=(2, 1, 2, 2), seed=seed)
+    bench.run(Story(bench, seed, n_events, **story).play)
+    return bench, bench.finish()
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_log_of_random_events(scene):
-    settings, around, commands = SCENES[scene]
     seed = f"{scene} 1"
     print(f"seed {seed}")
-    rng = random.Random(seed)
-    bench = CoreBench(settings=settings, around=around, top_k=(2, 1, 2, 2), seed=seed)
-    bench.run(lambda ctx: play(bench, ctx, seed=seed, n_events=30, commands=commands))
-    counters = bench.finish()
+    bench, counters = play(scene, seed, n_events=16)
     assert counters["hit"] and counters["miss"] and counters["issued"]
