@@ -34,8 +34,9 @@ class Ranking(wiring.Component):
 
     Latency: with `start` in cycle c, the experts of the highest score s are in s3 in cycle c + 4 + `ceiling`
     - s; the first, if it is not alone in its group, is offered a cycle later: after `latency` = 5 cycles if s
-    is `ceiling`. The last of n experts is offered at c + 5 + `ceiling` - `min_score` + n at the latest, if none
-    has to wait for `ready`. Throughput: empty levels pass at one a cycle, experts leave at one a cycle.
+    is `ceiling`. The last of n experts on v levels is offered at c + 5 + `ceiling` - `min_score` + n + v at the
+    latest, if none has to wait for `ready`. Throughput: empty levels pass at one a cycle, experts of a level
+    leave at one a cycle, and a level with experts follows another after two cycles or more.
 
     Members
     -------
@@ -128,14 +129,18 @@ class Ranking(wiring.Component):
             m.d.sync += [self._s0_walking.eq(1), self.level.eq(self.ceiling)]
 
     def _elaborate_groups(self, m):
-        """s2: hold a level's experts, and hand the lowest group on."""
+        """s2: hold a level's experts, and hand the lowest group on.
+
+        A level is taken only when s2 stands empty, not as it empties: `ready` of the output must not reach
+        the enable of all of s1 in the same cycle.
+        """
         groups = self._s2_groups
         n_groups = len(groups)
         rest = Signal(n_groups)
         lowest = Signal.like(self._s3_group)
         m.d.comb += [
             rest.eq(groups & (groups - 1)),
-            self._s2_ready.eq((rest == 0) & (self._s3_ready | (groups == 0))),
+            self._s2_ready.eq(groups == 0),
             lowest.eq(lowest_set(groups)),
         ]
         found: list[Any] = [self._s1_matched[index * GROUP : (index + 1) * GROUP] for index in range(n_groups)]
