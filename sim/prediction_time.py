@@ -1,0 +1,47 @@
+"""How long the unit takes to name what to prefetch, and the scale at which that still is short."""
+
+from ..hw.config import UnitConfig
+from .model_spec import ModelSpec
+from .platform_spec import PlatformSpec
+from .policies import Policy
+from .unit_fit import fit_unit
+from .workload import auto_scale, derive
+
+CONFIDENCE = 3
+"""Largest that one row adds to a score."""
+HISTORY = 2
+"""What the history adds to a score."""
+SCAN = 6
+"""From the last router beat to the ranking, beside the rows (predictor_rtl/st_moe.py)."""
+RANK = 5
+"""From the ranking's start to its first expert, beside empty levels (predictor_rtl/ranking.py)."""
+COMMIT = 3
+"""For each candidate at the commit port (hw/commit_port.py)."""
+
+
+def prediction_cycles(unit: UnitConfig, policy: Policy, top_k: int) -> int:
+    """Return the cycles from a token's last router beat to the commit of the `top_k`-th candidate, the worst case.
+
+    The paper's predictor waits longer on purpose; that wait is scaled and not counted here. 0 for a policy without
+    prefetch.
+    """
+    if policy.predictor is None:
+        return COMMIT * top_k + 1 if policy.hints else 0
+    steps = unit.max_top_k // unit.predictor_lanes
+    highest = CONFIDENCE * top_k + HISTORY
+    levels = (1 << highest.bit_length()) - 1
+    return top_k * (steps - 1) + SCAN + RANK + levels + COMMIT * top_k
+
+
+def largest_valid_scale(
+    model: ModelSpec, platform: PlatformSpec, preset: UnitConfig, policies: list[Policy], top_k: int
+) -> int:
+    """Return the largest scale whose results stand for the real size under all `policies`; 1 always does."""
+    scale = auto_scale(model, platform)
+    while scale > 1:
+        workload = derive(model, platform, scale)
+        unit = fit_unit(preset, workload)
+        if all(workload.to_scale(prediction_cycles(unit, policy, top_k))[0] for policy in policies):
+            break
+        scale -= 1
+    return scale
