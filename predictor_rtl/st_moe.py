@@ -185,7 +185,7 @@ class StMoePredictor(wiring.Component):
             table.write_layer.eq(self._previous_layer),
             table.write_expert.eq(learner.write_expert),
             table.write_row.eq(learner.write_row),
-            history.write.eq(learner.start),
+            history.write.eq(members.swap),
             history.write_layer.eq(self._layer),
             history.write_experts.eq(members.experts),
         ]
