@@ -2,11 +2,13 @@
 
 import typer
 
-from . import doctor, emit, predict, trace
+from . import doctor, emit, predict, regress, replay, trace
 
 app = typer.Typer(no_args_is_help=True, help="An expert prefetch unit for MoE models: trace, replay, emit.")
 app.add_typer(trace.app, name="trace")
 app.command("predict")(predict.predict)
+app.command("replay")(replay.replay)
+app.command("regress")(regress.regress)
 app.command("emit")(emit.emit)
 app.command("doctor")(doctor.doctor)
 

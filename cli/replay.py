@@ -1,0 +1,187 @@
+"""`moefetch replay`: a recorded trace through the unit's RTL, checked against the golden model, as a report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..hw.config import UNIT_PRESETS, UnitConfig
+from ..hw.unit_file import read_unit_config
+from ..sim.golden.laws import LawBroken
+from ..sim.jobs import ReplayPlan, build_jobs, require_geometry
+from ..sim.model_spec import load_model
+from ..sim.platform_spec import load_platform
+from ..sim.policies import POLICIES, PolicyOptions, parse_policies
+from ..sim.prediction_time import largest_valid_scale
+from ..sim.report import ReplayReport, require_writable
+from ..sim.simulator import SimulationError
+from ..sim.unit_fit import fit_unit, require_fit
+from ..sim.workload import Workload, derive
+from ..traces.errors import UserError
+from ..traces.format import Trace
+from ..traces.importers.base import ImportOptions
+from ..traces.importers.table import import_trace
+from .console import next_command, output, progress, reports_errors
+from .replay_engine import replay_on_rtl, require_simulator
+
+FAILED_STATUS = 1
+DEFAULT_UNIT = "default"
+
+
+class Victim(StrEnum):
+    """What gives way, as in sim/policies.py."""
+
+    LRU = "lru"
+    LEAST_STALE = "least_stale"
+
+
+class Abort(StrEnum):
+    """When a wrong prefetch in flight is stopped, as in sim/policies.py."""
+
+    NEVER = "never"
+    HALF = "half"
+    ALWAYS = "always"
+
+
+class EngineName(StrEnum):
+    """What can run a replay."""
+
+    RTL = "rtl"
+
+
+class Simulator(StrEnum):
+    """What can run the RTL."""
+
+    VERILATOR = "verilator"
+    ICARUS = "icarus"
+
+
+@reports_errors
+def replay(
+    trace: Annotated[
+        Path, typer.Argument(metavar="TRACE", help="A trace (.parquet), or a recording that `trace import` reads.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for report.json and report.csv.")],
+    model: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The model.")] = "moefetch-small",
+    platform: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The machine.")] = "lpddr5x",
+    policy: Annotated[
+        str, typer.Option(metavar="NAME[,NAME..]|all", help=f"What prefetches: {', '.join(POLICIES)}.")
+    ] = "all",
+    engine: Annotated[EngineName, typer.Option(help="What runs the replay.")] = EngineName.RTL,
+    sim: Annotated[Simulator, typer.Option(help="The RTL's simulator.")] = Simulator.VERILATOR,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Replay the first N decode steps only.")] = None,
+    scale: Annotated[
+        str, typer.Option(metavar="N|auto", help="Divide bytes, cycles and latency by N; auto: the most that is valid.")
+    ] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Sequences that share a step.")] = 1,
+    unit: Annotated[
+        str | None, typer.Option(metavar="PRESET|FILE", help="The unit; default: one that fits the model.")
+    ] = None,
+    experts: Annotated[
+        int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(min=0, help="Prefetches per event (st_moe, hints).")] = None,
+    victim: Annotated[Victim | None, typer.Option(help="What gives way; default lru.")] = None,
+    abort: Annotated[Abort | None, typer.Option(help="Wrong prefetches in flight; default never.")] = None,
+    hold_cycles: Annotated[int | None, typer.Option(min=0, help="How long st_moe_paper holds its set.")] = None,
+    min_score: Annotated[int | None, typer.Option(min=0, max=255, help="Lowest score of a candidate.")] = None,
+) -> None:
+    """Replay a trace through the RTL in lockstep with the golden model, and report what it cost."""
+    policies = parse_policies(policy)
+    options = PolicyOptions(budget, victim, abort, hold_cycles, min_score)
+    options.require_users(policies)
+    require_writable(out)
+    require_simulator(sim.value)
+    with progress(f"reading {trace.name}"):
+        rows = read_trace(trace, experts)
+    plan = make_plan(
+        trace, rows, model=model, platform=platform, policy=policy, scale=scale, unit=unit, tokens=tokens, batch=batch
+    )
+    with progress("counting the profile"):
+        jobs = build_jobs(plan, policies, options, skipped=_note if policy == "all" else None)
+    with failures_end_the_command(), progress(f"replaying {trace.name}") as show:
+        results = replay_on_rtl(jobs, simulator=sim.value, workers=1, show=show)
+        report = ReplayReport(plan, results)
+    written = report.write(out)
+    print_report(report)
+    typer.echo(f"wrote {', '.join(str(path) for path in written)}")
+    if policy == "all":
+        next_command("moefetch", "emit", "--out", "build/rtl")
+    else:
+        next_command(
+            "moefetch", "replay", trace, "--model", model, "--platform", platform, "--policy", "all", "--out", out
+        )
+
+
+def read_trace(path: Path, experts: int | None = None) -> Trace:
+    """Return a trace of either kind, whole: the profile is counted on its end. Raises UserError."""
+    if path.suffix == ".parquet":
+        return Trace.read(path)
+    return import_trace(path, None, ImportOptions(n_experts=experts))
+
+
+def make_plan(
+    path: Path,
+    trace: Trace,
+    *,
+    model: str,
+    platform: str,
+    policy: str,
+    scale: str = "auto",
+    unit: str | None = None,
+    tokens: int | None = None,
+    batch: int = 1,
+) -> ReplayPlan:
+    """Return the plan of a replay; raises UserError naming what does not go together."""
+    model_spec, platform_spec = load_model(model), load_platform(platform)
+    require_geometry(path, trace, model_spec)
+    chosen = read_unit_config(unit) if unit is not None else UNIT_PRESETS[DEFAULT_UNIT]
+    factor = _parse_scale(scale)
+    if factor is None:
+        factor = largest_valid_scale(model_spec, platform_spec, chosen, parse_policies(policy), trace.meta.top_k)
+    workload = derive(model_spec, platform_spec, factor)
+    return ReplayPlan(path, trace, workload, _unit_for(unit, chosen, workload), tokens, batch)
+
+
+def _parse_scale(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"--scale {text}: must be auto, or a whole number from 1 on")
+    return int(text)
+
+
+def _unit_for(name: str | None, chosen: UnitConfig, workload: Workload) -> UnitConfig:
+    if name is None:
+        return fit_unit(chosen, workload)
+    require_fit(chosen, workload, name)
+    return chosen
+
+
+def print_report(report: ReplayReport) -> None:
+    """Print a report's table and what must be read with it."""
+    output().print(report.table())
+    for line in report.caption():
+        typer.echo(line)
+
+
+@contextmanager
+def failures_end_the_command() -> Iterator[None]:
+    """Turn a difference between RTL and golden model, and a broken simulation, into their text and status 1."""
+    from ..sim.rtl_engine import ReplayMismatch  # here, as it takes a second to import cocotb
+
+    try:
+        yield
+    except (ReplayMismatch, LawBroken, SimulationError) as failure:
+        print(f"failed: {failure}", file=sys.stderr)
+        raise typer.Exit(FAILED_STATUS) from None
+
+
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)

