@@ -121,7 +121,8 @@ class CommitPort(wiring.Component):
 
     Latency, in cycles from a request that finds the port idle to its record: fill, drain and release 2;
     candidate 3; CLOSE 2, then 2 for each member, 1 for each queue entry that met its event, 2 for the
-    abort policy (one of them finds no more such entries); an issue `VictimSearch.latency(n_slots) + 3`; a sweep 1 for each slot.
+    abort policy (one of them finds no more such entries); an issue `VictimSearch.latency(n_slots) + 3`; a
+    sweep 1 for each slot.
     Throughput: the next request is taken in the cycle of the last one's record.
 
     Members

@@ -207,6 +207,7 @@ def test_event_from_close_to_end():
         assert ("promote", begin + 5) in bench.pulses
         for slot in (filling, 2):
             await bench.status(ctx, slot)
+        await bench.idle(ctx, 4)
         begin = await bench.release(ctx, 3, resident, GrantStatus.HIT)
         await bench.idle(ctx)
         assert bench.since(begin) == [(2, Kind.RELEASE, GrantStatus.HIT)]

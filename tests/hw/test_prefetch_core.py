@@ -4,10 +4,12 @@ import random
 
 import pytest
 from moefetch.hw.commands import Command
-from moefetch.hw.records import AbortPolicy, VictimPolicy
+from moefetch.hw.records import AbortPolicy, Kind, Source, VictimPolicy
 from moefetch.sim.golden.event import RouterBeat
+from moefetch.sim.predictors.st_moe import StMoe
+from moefetch.sim.predictors.st_moe_paper import StMoePaper
 
-from .core_bench import CoreBench, Surroundings, hint_beats, router_beats
+from .core_bench import CONFIG, CoreBench, Surroundings, hint_beats, router_beats
 
 
 def random_tokens(rng, top_k, n_experts):
@@ -117,6 +119,23 @@ def play(scene, seed, n_events):
     bench = CoreBench(settings=settings, around=Surroundings(**around), top_k=(2, 1, 2, 2), seed=seed)
     bench.run(Story(bench, seed, n_events, **story).play)
     return bench, bench.finish()
+
+
+PREDICTORS = {"st_moe": StMoe, "st_moe_paper": StMoePaper}
+
+
+@pytest.mark.parametrize(("predictor", "hints"), [("st_moe", 1), ("st_moe", 0), ("st_moe_paper", 0)])
+def test_log_with_a_predictor(predictor, hints):
+    seed = f"{predictor} 1"
+    print(f"seed {seed}")
+    config = CONFIG.replace(predictors=tuple(PREDICTORS))
+    settings = {"predictor": 1 + list(PREDICTORS).index(predictor), "hints": hints, "hold_cycles": 20, "n_slots": 6}
+    golden = PREDICTORS[predictor](4, 8, config.max_top_k)
+    bench = CoreBench(config=config, settings=settings, top_k=(2, 2, 2, 2), predictor=golden, seed=seed)
+    bench.run(Story(bench, seed, 14, attention=(20, 60)).play)
+    counters = bench.finish()
+    assert counters["issued"] and counters["timely"] + counters["late"]
+    assert any(record.kind == Kind.CANDIDATE and record.source == Source.PREDICTOR for _, record in bench.log)
 
 
 @pytest.mark.parametrize("scene", SCENES)
