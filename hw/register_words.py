@@ -23,11 +23,6 @@ def byte_mask(strobe: Value) -> Value:
     return Value.cast(Cat(bit.replicate(8) for bit in strobe))
 
 
-def strobed(word: Value, strobe: Value) -> Value:
-    """Return the word with 0 in the bytes that are not written."""
-    return word & byte_mask(strobe)
-
-
 def in_range(bits: Value, field: RegisterField) -> Value:
     """Return whether the bits are a value that the field may hold; no comparison where none is needed."""
     legal = Const(1, 1)

@@ -15,7 +15,7 @@ from .config import UnitConfig, bits_for
 from .counters import CounterPortSignature
 from .interfaces import Axi4LiteSignature, TableSignature
 from .register_map import WORD_BITS, WORD_BYTES, Access, Register, RegisterField, register_map
-from .register_words import byte_mask, compose, in_range, strobed
+from .register_words import byte_mask, compose, in_range
 from .settings import settings_layout
 
 SPECIAL = ("COMMAND", "COUNTER_CONTROL", "IRQ_STATUS", "TABLE_DATA", "COUNTER", "TOP_K")
@@ -114,6 +114,8 @@ class RegisterBank(wiring.Component):
             for layer in range(self.config.max_layers)
         )
         self._failed = Signal(data.StructLayout({"layer": 16, "expert": 16}))
+        self._old = Signal(WORD_BITS)
+        self._new = Signal(WORD_BITS)
         self._table_ready = Signal()
         self._table_read = Signal()
         self._table_write = Signal()
@@ -155,7 +157,7 @@ class RegisterBank(wiring.Component):
             )),
         ]  # fmt: skip
         with m.If(write.valid & (write.address == self._word("IRQ_STATUS"))):
-            m.d.comb += cleared.eq(strobed(write.data, write.strobe))
+            m.d.comb += cleared.eq(self._new)
         m.d.sync += self._irq.eq(self._irq & ~cleared | causes)
         with m.If(faults.transfer_error):
             m.d.sync += [self._failed.layer.eq(faults.layer), self._failed.expert.eq(faults.expert)]
@@ -206,7 +208,12 @@ class RegisterBank(wiring.Component):
             "IRQ_STATUS": self._write_irq_status,
             "TABLE_DATA": self._write_table,
         }
-        m.d.comb += [write.done.eq(1), write.error.eq(1)]
+        mask = byte_mask(write.strobe)
+        m.d.comb += [
+            write.done.eq(1),
+            write.error.eq(1),
+            self._new.eq((write.data & mask) | (self._old & ~mask)),  # _old stays 0 for registers without storage
+        ]
         with m.If(write.valid), m.Switch(write.address):
             for register in self._map.values():
                 if register.name in special:
@@ -222,15 +229,12 @@ class RegisterBank(wiring.Component):
     def _write_stored(self, m: Module, register: Register, word: int) -> None:
         self._write_fields(m, register.fields, self._stored, word)
 
-    def _write_fields(
-        self, m: Module, fields: tuple[RegisterField, ...], stored: Mapping[str, Any], word: int
-    ) -> None:
+    def _write_fields(self, m: Module, fields: tuple[RegisterField, ...], stored: Mapping[str, Any], word: int) -> None:
         """Take word number `word` of a register if no bit outside its fields is set and each is in range."""
         write = self._axi.write
         low = word * WORD_BITS
-        old = compose(fields, stored)[low : low + WORD_BITS]
-        mask = byte_mask(write.strobe)
-        new = (write.data & mask) | (old & ~mask)
+        new = self._new
+        m.d.comb += self._old.eq(compose(fields, stored)[low : low + WORD_BITS])
         used, legal, updates = 0, Const(1, 1), []
         for field in fields:
             start, end = max(field.lsb, low), min(field.lsb + field.width, low + WORD_BITS)
@@ -254,8 +258,7 @@ class RegisterBank(wiring.Component):
 
     def _write_command(self, m: Module) -> None:
         write, command = self._axi.write, self.command
-        bits = strobed(write.data, write.strobe)
-        with m.Switch(bits):
+        with m.Switch(self._new):
             with m.Case(0):
                 m.d.comb += write.error.eq(0)
             for kind in Command:
@@ -270,13 +273,12 @@ class RegisterBank(wiring.Component):
 
     def _write_counter_control(self, m: Module) -> None:
         write, counters = self._axi.write, self.counters
-        bits = strobed(write.data, write.strobe)
-        with m.If(bits < 4):
-            m.d.comb += [write.error.eq(0), counters.snapshot.eq(bits[0]), counters.clear.eq(bits[1])]
+        with m.If(self._new < 4):
+            m.d.comb += [write.error.eq(0), counters.snapshot.eq(self._new[0]), counters.clear.eq(self._new[1])]
 
     def _write_irq_status(self, m: Module) -> None:
         write = self._axi.write
-        m.d.comb += write.error.eq(strobed(write.data, write.strobe)[len(self._irq) :].any())
+        m.d.comb += write.error.eq(self._new[len(self._irq) :].any())
 
     def _write_table(self, m: Module) -> None:
         """Hand a whole word to the selected table, once it is ready and no read of it is under way."""
