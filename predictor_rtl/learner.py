@@ -66,6 +66,7 @@ class Learner(wiring.Component):
         )
         self._row_index = Signal(count_bits)
         self._walk_index = Signal(range(config.max_experts + 2))
+        self._used_up = Signal()
         self._actual = Signal(config.expert_bits)
         self._marked = Signal(config.max_top_k)
 
@@ -105,7 +106,7 @@ class Learner(wiring.Component):
                 m.next = "LOOKUP"
             with m.State("LOOKUP"):
                 self._elaborate_lookup(m)
-                m.d.sync += step.eq(step + 1)
+                m.d.sync += [step.eq(step + 1), self._used_up.eq(self.count == 0)]
                 with m.If(step == self._steps - 1):
                     m.next = "REPLACE"
             with m.State("REPLACE"):
@@ -151,11 +152,12 @@ class Learner(wiring.Component):
             self.member_index.eq(self._walk_index + 1),
             is_held.eq(holds != 0),
             replaced.eq(Mux(is_held, 0, marked & ~(marked - 1))),
-            self.write.eq((marked == 0) | (self._walk_index > self.count)),
+            self.write.eq((marked == 0) | self._used_up),
         ]
         with m.If(~self.write):
             m.d.sync += [
                 self._walk_index.eq(self._walk_index + 1),
+                self._used_up.eq(self._walk_index >= self.count),
                 self._actual.eq(self.member),
                 marked.eq(marked & ~replaced),
             ]
