@@ -96,7 +96,7 @@ def parse_policies(text: str) -> list[Policy]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in POLICIES:
-            raise UserError(f"--policy {name or text!r}: unknown: must be all, or some of {', '.join(POLICIES)}")
+            raise UserError(f"--policy {name or repr(text)}: unknown: must be all, or some of {', '.join(POLICIES)}")
     return [POLICIES[name] for name in names]
 
 
