@@ -37,7 +37,7 @@ from .victim_search import VictimSearch
 class PrefetchCore(wiring.Component):
     """Predicts, fetches and grants experts; see docs/unit-rules.md.
 
-    Latency: the sum of its parts'; last router beat to first grant of a resident expert 8 cycles.
+    Latency: the sum of its parts'; last router beat to first grant of a resident expert 6 cycles.
     Throughput: one router beat, one grant and one word of every bank a cycle.
 
     Members

@@ -21,7 +21,7 @@ from .registers import RegisterBank
 class PrefetchUnit(wiring.Component):
     """Prefetches a mixture-of-experts model's experts into its SRAM and grants them to processing elements.
 
-    Latency: last router beat to the first grant of a resident expert 8 cycles; see the parts for the rest.
+    Latency: last router beat to the first grant of a resident expert 6 cycles; see the parts for the rest.
     Throughput: one router beat, one grant and one word of every SRAM bank a cycle.
 
     Parameters

@@ -19,7 +19,8 @@ class ReplayAgent(wiring.Component):
     one a cycle; the hints behind them, one a cycle; grants go to the lowest idle processing element; when the
     unit takes router beats again the event has ended, and the next one's attention begins.
 
-    Latency: the first router beat is valid `attention_cycles` + 2 cycles after `route.ready` has come back.
+    Latency: the first router beat is valid the attention (at least 1) + 2 cycles after `route.ready` has come back; a
+    release is offered 2 cycles after its element offers it.
     Throughput: one router beat, one hint, one grant and one release a cycle.
 
     Members

@@ -45,7 +45,7 @@ def counters_of(kind, outcome, source, unused):
         case Kind.ISSUE if outcome == Issue.ABORT:
             return {"aborted"} if unused else set()
         case Kind.ISSUE:
-            return {"no_victim"} if outcome == Issue.NO_VICTIM else set()
+            return {Issue.NO_VICTIM: {"no_victim"}, Issue.PRESENT: {"resident"}}.get(outcome, set())
         case Kind.FILL if outcome == Fill.FAILED:
             return {"failed"} if unused else {"demand_failed", "error_grants"}
         case Kind.FREE | Kind.ABORT:

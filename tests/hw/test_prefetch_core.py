@@ -121,6 +121,45 @@ def play(scene, seed, n_events):
     return bench, bench.finish()
 
 
+def test_last_beat_to_first_grant_of_a_resident_expert():
+    bench = CoreBench()
+
+    async def drive(ctx):
+        for _ in range(2):
+            last_beat = await bench.send_event(ctx, router_beats(1, [[3, 5]]))
+            await bench.wait_end(ctx)
+        assert [cycle - last_beat for cycle, _ in bench.grants[2:]] == [6, 8]
+
+    bench.run(drive)
+
+
+def test_laws_hold_in_snapshots_around_a_flush():
+    bench = CoreBench(around=Surroundings(latency=(2000, 2000)), settings={"budget": 8})
+    port, counters = bench.core.command, bench.core.counters
+
+    async def drive(ctx):
+        await bench.send_hints(ctx, hint_beats(0, [7]))  # holds the DMA's prefetch request for the rest
+        for snapshot_at, layer in ((0, 0), (1, 0), (2, 1), (3, 1)):
+            for _ in range(30):
+                await ctx.tick()
+            await bench.send_hints(ctx, hint_beats(layer, [1, 2, 3]))
+            for _ in range(10):
+                await ctx.tick()
+            bench.model.offer_flush()
+            ctx.set(port.kind, Command.FLUSH)
+            for cycle in range(5):
+                ctx.set(port.valid, cycle < 2)
+                ctx.set(counters.snapshot, cycle == snapshot_at)
+                done = (await ctx.tick().sample(port.done))[-1]
+                assert done == (cycle == 1)
+            before = 3 * (bench.count(Kind.FLUSH) - 1)
+            await bench.read_counters(ctx)
+            flushed = 3 * (snapshot_at == 3)
+            assert (bench.counters["flushed"], bench.counters["queued_open"]) == (before + flushed, 3 - flushed)
+
+    bench.run(drive, watch_counters=False)
+
+
 PREDICTORS = {"st_moe": StMoe, "st_moe_paper": StMoePaper}
 
 
