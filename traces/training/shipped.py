@@ -25,6 +25,7 @@ DECODING = RecordConfig(max_new=120, tokens=2400, temperature=0.8, seed=1)
 PROMPTS = 28
 """More than 2400 / 120, for the model may end some texts early."""
 PROMPT_CHARACTERS = 240
+MEASURED_WINDOWS = 96
 MODEL_NAME = "moefetch-tiny-qwen3-moe"
 LICENCE = "Apache-2.0"
 
@@ -41,7 +42,7 @@ def measure(model: Qwen3MoeForCausalLM, streams: Streams) -> dict[str, dict[str,
     figures: dict[str, dict[str, Any]] = {}
     for domain in DOMAINS:
         held_out = streams[f"{domain}_held_out"]
-        figures[domain] = evaluate(model, tap, held_out, windows=128)
+        figures[domain] = evaluate(model, tap, held_out, windows=MEASURED_WINDOWS)
         figures[domain]["unigram_loss"] = _unigram_loss(streams[f"{domain}_train"], held_out)
     return figures
 

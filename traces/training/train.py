@@ -32,6 +32,9 @@ VALIDATION_WINDOWS = 12
 class TrainingConfig:
     """Hyperparameters; `minutes` (0: no limit) of wall clock may end the run before `steps` optimiser steps.
 
+    The balance loss weighs `balance`, and `late_balance` from step `late_from` on: every expert is in use by
+    then, and a strong balance within a batch of four texts would keep experts from specialising.
+
     The learning rate follows the further of the two: linear warm-up over `warmup` steps, then a cosine from
     `learning_rate` to `final_fraction` of it.
     """
@@ -45,6 +48,8 @@ class TrainingConfig:
     weight_decay: float = 0.1
     clip: float = 1.0
     balance: float = 0.01
+    late_balance: float = 0.001
+    late_from: int = 1000
     seed: int = 20260622
 
 
@@ -98,7 +103,8 @@ def train(streams: Streams, folder: Path, config: TrainingConfig) -> Qwen3MoeFor
         rate *= config.final_fraction + (1 - config.final_fraction) * (1 + math.cos(math.pi * progress)) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
-        running.append(_step(model, tap, optimizer, draw_batch(streams, config, step), config))
+        balance = config.balance if step < config.late_from else config.late_balance
+        running.append(_step(model, tap, optimizer, draw_batch(streams, config, step), config, balance))
         step += 1
         if step % REPORT_EVERY == 0:
             print(f"step {step} loss {np.mean(running):.3f} lr {rate:.1e} {elapsed / 60:.1f} min", flush=True)
@@ -133,6 +139,7 @@ def _step(
     optimizer: torch.optim.AdamW,
     tokens: Tensor,
     config: TrainingConfig,
+    balance: float,
 ) -> float:
     """Do one optimiser step on `tokens` and return the mean cross-entropy in nats.
 
@@ -146,7 +153,7 @@ def _step(
         loss = functional.cross_entropy(model.lm_head(rows), wanted, reduction="sum") / len(targets)
         loss.backward()
         total += loss.item()
-    auxiliary = config.balance * balance_loss(tap.logits, model.config.num_experts_per_tok)
+    auxiliary = balance * balance_loss(tap.logits, model.config.num_experts_per_tok)
     torch.autograd.backward([hidden, auxiliary], [leaf.grad.view_as(hidden), None])  # pyright: ignore
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     optimizer.step()
