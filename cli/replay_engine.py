@@ -38,7 +38,7 @@ def replay_on_rtl(
 
     make_folder(BUILD)
     harnesses = {job.unit: emit_harness(job.unit) for job in jobs}
-    with _scratch(BUILD) as scratch:
+    with _scratch(BUILD.resolve()) as scratch:  # the simulator runs in another folder
 
         def engine(job: ReplayJob, progress: Callable[[int, int], None]) -> ReplayResult:
             return run_rtl(

@@ -15,7 +15,7 @@ from rich.table import Table
 from ..hw.counter_names import LAWS
 from ..traces.atomic import replacing
 from ..traces.errors import UserError
-from .golden.laws import check_laws
+from .golden.laws import LawBroken, check_laws
 from .jobs import ReplayPlan
 from .metrics import FIGURES, LABELS, Run, derive_figures, ratio
 from .policies import POLICIES
@@ -51,6 +51,9 @@ class ReplayReport:
     def __post_init__(self) -> None:
         for result in self.results:
             check_laws(result.counters)
+            for name, total in (("total", result.cycles), ("steps", sum(result.step_cycles))):
+                if total != result.counters["cycles"]:
+                    raise LawBroken(f"cycles = {result.counters['cycles']}, but their {name} = {total}")
 
     @property
     def runs(self) -> list[Run]:

@@ -122,5 +122,3 @@ def fake_run_rtl(job, *, simulator, build_root, work_dir, verilog, progress=None
     for done in range(len(job.events)):
         progress(done + 1, len(job.events))
     return fake_result(job, f"rtl, {simulator}")
-
-
