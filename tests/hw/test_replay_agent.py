@@ -20,12 +20,13 @@ def random_trace(rng, n_events):
     trace = []
     for number in range(n_events):
         experts = rng.sample(range(8), rng.randint(1, 4))
+        n_hints = rng.choice((0, 0, 1, 3))
         trace.append({
             "layer": number % 4,
             "sequence_start": int(number == 0),
             "step_first": int(number % 4 == 0),
             "beats": [(expert, rng.randrange(256), rng.randrange(2)) for expert in experts],
-            "hints": [(rng.randrange(8), rng.randrange(256), rng.randrange(4)) for _ in range(rng.choice((0, 0, 1, 3)))],
+            "hints": [(rng.randrange(8), rng.randrange(256), rng.randrange(4)) for _ in range(n_hints)],
         })  # fmt: skip
     return trace
 
