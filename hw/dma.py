@@ -97,8 +97,8 @@ class DmaController(wiring.Component):
     axi : Out(Axi4ReadSignature)
         64-bit addresses, INCR bursts within 4 KiB lines; ARID 1 for bursts of demanded transfers.
     outstanding, burst_beats : In
-        Limits, 1 to the configuration's and to 256; 0 counts as 1, too much as the largest. A burst keeps the
-        length that was chosen before a change.
+        Limits, 1 to the configuration's and to 256; 0 counts as 1, too much as the largest. Changes count
+        for bursts not yet on AR, two cycles later.
     retries, qos_demand, qos_prefetch, cache, prot : In
         Errors that a transfer survives; AR signals, by class.
     prefetch_request : Out(prefetch_request_layout)

@@ -31,7 +31,7 @@ class BurstLegalizer(wiring.Component):
     active : Out(1)
         Beats are left to be requested.
     valid, burst, last : Out
-        The next burst; `last` if nothing is left after it. They stay until `take` or `stop`.
+        The next burst; `last` if nothing is left after it. They stay until `take` or `stop`, or a change of `limit`.
     take : In(1)
         The burst is requested; only with `valid`.
     stop : In(1)
@@ -71,17 +71,20 @@ class BurstLegalizer(wiring.Component):
         ]
         with m.If(self.load):
             self._start(m, rest, settled)
-        with m.Elif(self.take | self.stop):
+        with m.Elif(self.take):
             m.d.sync += [
-                self.active.eq(~(self.last | self.stop)),
+                self.active.eq(~self.last),
                 settled.eq(0),
                 rest.eq(rest - self.burst.length - 1),
                 self.burst.word.eq(self.burst.word + self.burst.length + 1),
                 self.burst.first.eq(self.burst.first + self.burst.length + 1),
             ]
-        with m.Elif(~settled):
-            self._settle(m, rest)
+        with m.Else():
             m.d.sync += settled.eq(1)
+        self._settle(m, rest)
+        # Apart from the branches above, so that a late `stop` reaches one flip-flop and no adder.
+        with m.If(self.stop):
+            m.d.sync += self.active.eq(0)
         return m
 
     def _start(self, m, rest, settled):
@@ -98,7 +101,11 @@ class BurstLegalizer(wiring.Component):
         ]
 
     def _settle(self, m, rest):
-        """Choose the length: all numbers here are beats less one, as in AxLEN."""
+        """Choose the length; all numbers here are beats less one, as in AxLEN.
+
+        It is done in every cycle, although one after each change of `rest` is enough, so that synthesis does not
+        share these comparators with the adders of the other branches and chain the two.
+        """
         line_words = LINE_BYTES // self._config.bus_bytes
         to_line = Signal(exact_log2(line_words))
         allowed = Signal(LENGTH_BITS)

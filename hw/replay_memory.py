@@ -22,8 +22,8 @@ class ReplayMemory(wiring.Component):
     on, for `cycles_per_beat` cycles a beat that are not taken by background traffic; each beat comes in the last of its
     cycles. Cycle 0 is the first after reset; background traffic takes the cycles `t` with
     `t mod background_period < background_length`. A beat that RREADY does not take stops the channel.
-    Throughput: one beat every `cycles_per_beat` cycles. ARREADY falls in the cycle after the one that brought the bursts
-    under way to `outstanding`, and rises in the cycle after a last beat.
+    Throughput: one beat every `cycles_per_beat` cycles. ARREADY falls in the cycle after the one that brought the
+    bursts under way to `outstanding`, and rises in the cycle after a last beat.
 
     Parameters
     ----------

@@ -234,6 +234,31 @@ def test_statuses_wait_without_loss_while_data_flows():
     assert [status.slot for status in bench.statuses].count(3) == 3
 
 
+def test_the_last_entry_of_the_table_goes_to_demand():
+    ready_from = 200
+    bench = Bench(TINY.replace(outstanding=1), Link(status_ready=lambda cycle: cycle >= ready_from))
+    accepted = {}
+
+    async def offer(ctx, name, slot):
+        accepted[name] = await bench.send(ctx, getattr(bench.dma, name), 4096 * slot, 4, slot)
+
+    async def feed_demand(ctx):
+        for slot in (0, 1):  # both end, and hold two of the three entries until their status is taken
+            await bench.send(ctx, bench.dma.demand, 4096 * slot, 4, slot)
+        await ctx.tick().repeat(50)
+        await offer(ctx, "demand", 2)
+
+    async def feed_prefetch(ctx):
+        await ctx.tick().repeat(50)
+        await offer(ctx, "prefetch", 3)
+        await bench.wait_statuses(ctx, 4)
+        await bench.quiet(ctx)
+
+    bench.run(feed_demand, feed_prefetch)
+    assert accepted["demand"] < ready_from <= accepted["prefetch"]
+    assert sorted(status.slot for status in bench.statuses) == [0, 1, 2, 3]
+
+
 def test_beats_nobody_asked_for_are_ignored_and_reported():
     bench = Bench(TINY)
 

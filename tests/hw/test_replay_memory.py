@@ -12,7 +12,7 @@ TINY = UNIT_PRESETS["tiny"]
 
 
 def read(config, bursts, *, stall=None, until=4000, **settings):
-    """Offer bursts (earliest cycle, address, beats, id); return accept cycles and beats (cycle, id, data, resp, last)."""
+    """Offer bursts (cycle, address, beats, id); return accept cycles and beats (cycle, id, data, resp, last)."""
     memory = ReplayMemory(config=config)
     accepted, beats = [], []
     values = {"latency": 1, "cycles_per_beat": 1, "outstanding": 64} | settings
