@@ -11,7 +11,7 @@ CONFIDENCE = 3
 """Largest that one row adds to a score."""
 HISTORY = 2
 """What the history adds to a score."""
-SCAN = 6
+SCAN = 7
 """From the last router beat to the ranking, beside the rows (predictor_rtl/st_moe.py)."""
 RANK = 5
 """From the ranking's start to its first expert, beside empty levels (predictor_rtl/ranking.py)."""

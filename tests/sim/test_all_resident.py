@@ -1,5 +1,7 @@
 """Does the all-resident model give the RTL's cycles, event by event?"""
 
+from itertools import pairwise
+
 import pytest
 from amaranth.sim import Simulator
 from moefetch.hw.config import UNIT_PRESETS
@@ -58,7 +60,7 @@ def rtl_event_cycles(members, work):
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    return [end - begin for begin, end in zip(ends, ends[1:], strict=False)][FIRST_ROUND:]
+    return [end - begin for begin, end in pairwise(ends)][FIRST_ROUND:]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,6 @@ def test_fewer_slots_than_the_platforms_are_no_obstacle():
 
 
 def test_what_no_unit_can_be_is_one_line():
-    with pytest.raises(UserError, match="no unit can serve .*max_layers = 512") as caught:
+    with pytest.raises(UserError, match=r"no unit can serve .*max_layers = 512") as caught:
         fit_unit(DEFAULT, workload().model_copy(update={"n_layers": 300}))
     assert "\n" not in str(caught.value)
