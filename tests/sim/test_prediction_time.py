@@ -22,7 +22,7 @@ def test_prediction_takes_what_the_predictors_parts_state(top_k, lanes):
     unit = DEFAULT.replace(predictor_lanes=lanes)
     begins = StMoePredictor(config=unit).prediction_latency(top_k)
     levels = (1 << (3 * top_k + 2).bit_length()) - 1
-    assert RANK == Ranking.latency
+    assert Ranking.latency == RANK
     expected = begins + Ranking.latency + levels + COMMIT * top_k
     assert prediction_cycles(unit, POLICIES["st_moe"], top_k) == expected
 
