@@ -172,6 +172,9 @@ class TransferTable(wiring.Component):
             m.d.sync += entry.demanded.eq(1)
         with m.If(named[1]):
             m.d.sync += [entry.aborted.eq(1), entry.requesting.eq(0)]
+        # Cleared while free rather than when opened, which is known late in the cycle; `bursts` ends at 0 by itself.
+        with m.If(~entry.valid):
+            m.d.sync += [entry.tries.eq(0), entry.aborted.eq(0), entry.failed.eq(0)]
         for demanded, (opened, offered) in enumerate(zip(self.opened, self.index, strict=True)):
             with m.If(opened.valid & (offered == index)):
                 m.d.sync += [
@@ -179,10 +182,6 @@ class TransferTable(wiring.Component):
                     entry.slot.eq(opened.slot),
                     entry.demanded.eq(demanded),
                     entry.requesting.eq(opened.requesting),
-                    entry.bursts.eq(0),
-                    entry.tries.eq(0),
-                    entry.aborted.eq(0),
-                    entry.failed.eq(0),
                 ]
 
     def _report(self, m, entries):

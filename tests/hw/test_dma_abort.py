@@ -2,12 +2,12 @@
 
 import pytest
 from moefetch.hw.config import UNIT_PRESETS
-from moefetch.hw.dma import DmaController
+from moefetch.hw.dma import DmaLatency
 
 from .dma_bench import Bench, Link
 
 TINY = UNIT_PRESETS["tiny"]
-LATENCY = DmaController(config=TINY).latency
+LATENCY = DmaLatency()
 
 
 async def abort_after(ctx, bench, wait, beats=40):

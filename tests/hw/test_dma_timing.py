@@ -2,12 +2,12 @@
 
 import pytest
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
-from moefetch.hw.dma import DmaController
+from moefetch.hw.dma import DmaLatency
 
 from .dma_bench import Bench, Link
 
 TINY = UNIT_PRESETS["tiny"]
-LATENCY = DmaController(config=TINY).latency
+LATENCY = DmaLatency()
 
 
 @pytest.mark.parametrize("which", ["prefetch", "demand"])
@@ -21,6 +21,7 @@ def test_request_burst_interval_sink_and_status(which):
         await bench.wait_statuses(ctx, 1)
 
     bench.run(feed)
+    assert bench.dma.latency == LATENCY
     first, second = bench.bursts
     assert first.valid_cycle == accepted[0] + LATENCY.request
     assert second.valid_cycle == first.valid_cycle + LATENCY.burst_interval
