@@ -51,9 +51,7 @@ class BudgetCounter(wiring.Component):
         """Build the counts."""
         m = Module()
         horizon = self._config.horizon
-        counts = Array(
-            Signal(bits_for(self._config.max_experts + 1), name=f"count_{i}") for i in range(horizon)
-        )
+        counts = Array(Signal(bits_for(self._config.max_experts + 1), name=f"count_{i}") for i in range(horizon))
         index_bits = exact_log2(horizon)
         count = counts[self.target[:index_bits]]
         m.d.comb += self.exhausted.eq(count >= self.budget)

@@ -108,9 +108,7 @@ class CandidateMerge(wiring.Component):
         ]
         with m.If(do_load):
             m.d.sync += occupied.eq(1)
-            m.d.sync += [
-                held.payload[name].eq(hint.payload[name]) for name in ("layer", "expert", "score", "last")
-            ]
+            m.d.sync += [held.payload[name].eq(hint.payload[name]) for name in ("layer", "expert", "score", "last")]
         with m.Elif((held.valid & held.ready) | ~self.hints_enable):
             m.d.sync += occupied.eq(0)
         layer = Mux(do_load, hint.payload.layer, held.payload.layer)

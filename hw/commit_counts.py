@@ -131,5 +131,7 @@ class CommitCounts(wiring.Component):
                 self._count(m, "aborted", when=self.record_unused)
             with m.Case(Issue.NO_VICTIM):
                 self._count(m, "no_victim")
+            with m.Case(Issue.PRESENT):
+                self._count(m, "resident")
         self._count(m, "issued", when=allocated & prefetch)
         self._count(m, "demand_issued", when=allocated & ~prefetch)

@@ -121,7 +121,7 @@ class CommitPort(wiring.Component):
 
     Latency, in cycles from a request that finds the port idle to its record: fill, drain and release 2;
     candidate 3; CLOSE 2, then 2 for each member, 1 for each queue entry that met its event, 2 for the
-    abort policy (one of them finds no more such entries); an issue `VictimSearch.latency(n_slots) + 3`; a
+    abort policy (one of them finds no more such entries); a demand's issue `VictimSearch.latency(n_slots) + 3`, a prefetch's 2 more, or 3 if it is present; a
     sweep 1 for each slot.
     Throughput: the next request is taken in the cycle of the last one's record.
 
@@ -355,7 +355,11 @@ class CommitPort(wiring.Component):
                     self._issue_key.expert.eq(self.queue.head.expert),
                     self._deadline.eq(self.queue.head.deadline),
                 ]
-                m.next = "START"
+                m.d.comb += [
+                    self.directory.find_key.layer.eq(self.queue.head.layer),
+                    self.directory.find_key.expert.eq(self.queue.head.expert),
+                ]
+                m.next = "PRESENT_KEY"
 
     def _dispatch_command(self, m):
         with m.Switch(self.command.kind):
@@ -577,6 +581,7 @@ class CommitPort(wiring.Component):
             ]
 
     def _issue(self, m):
+        self._drop_present(m)
         with m.State("START"):
             m.d.comb += self.search.start.eq(1)
             m.next = "SEARCH"
@@ -606,6 +611,26 @@ class CommitPort(wiring.Component):
                     m.d.sync += self.blocked.eq(self._is_demand)
                     m.d.comb += self.queue.pop.eq(~self._is_demand)
             m.next = "IDLE"
+
+    def _drop_present(self, m):
+        """Drop a queued prefetch whose expert a demand has brought meanwhile, so that no key gets two slots."""
+        flags = self._flags
+        with m.State("PRESENT_KEY"):
+            self._read_slot(m, self.directory.slot_of_key)
+            m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+            m.next = "PRESENT"
+        with m.State("PRESENT"):
+            m.d.comb += self._slot.eq(self._found_slot)
+            found = self._key_matches(self._issue_key.layer, self._issue_key.expert)
+            m.next = "START"
+            with m.If(found & ((flags.state == SlotState.RESIDENT) | (flags.state == SlotState.FILLING))):
+                self._log_issue(m, Issue.PRESENT, self._slot)
+                m.d.comb += [
+                    self.queue.pop.eq(1),
+                    self.directory.stamp_write.eq(1),
+                    self.directory.stamp_value.eq(self._deadline),
+                ]
+                m.next = "IDLE"
 
     def _log_issue(self, m, outcome, slot):
         self._log(
@@ -680,8 +705,11 @@ class CommitPort(wiring.Component):
                     self._free(m, Sweep.EVENT_END)
                 with m.Elif(flags.state == SlotState.FILLING):
                     self._abort(m, Sweep.EVENT_END)
-            with m.Case(Sweep.INVALIDATE), m.If(selected & resident & free_to_go):
-                self._free(m, Sweep.INVALIDATE)
+            with m.Case(Sweep.INVALIDATE), m.If(selected & free_to_go):
+                with m.If(resident):
+                    self._free(m, Sweep.INVALIDATE)
+                with m.Elif(flags.state == SlotState.FILLING):
+                    self._abort(m, Sweep.INVALIDATE)
             with m.Default(), m.If(selected & resident):
                 self._log_slot(m, Kind.PIN, self._sweep_kind)
                 self._set_flags(m, sticky=self._sweep_kind == Sweep.PIN)

@@ -86,9 +86,7 @@ class UnitConfig(BaseModel):
             "predictor_lanes",
             f"must divide max_top_k = {self.max_top_k}",
         )
-        require(
-            len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice"
-        )
+        require(len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice")
         return self
 
     @property

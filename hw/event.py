@@ -14,7 +14,7 @@ class EventIntake(wiring.Component):
     """Collects one MoE layer's router beats into an event of up to `max_experts` distinct experts.
 
     A token contributes its first top-k beats; an expert that an earlier token selected merges. A faulty beat
-    (expert or layer out of range, another layer than that of the event's first valid beat, an expert that the
+    (expert or layer out of range, another layer than the event's, an expert that the
     token has named before) is dropped, but its `token_last` and `last` count. Every valid beat is
     remembered for the duplicate check, also those beyond top-k, which are dropped without a fault.
 
@@ -45,7 +45,8 @@ class EventIntake(wiring.Component):
     event_end : In
         Pulse, counts while `closed`.
     number, layer, sequence_start, n_members : Out
-        Header, stable while `closed`. `number` is 0 for the first event. `layer` is 0 if no beat was valid.
+        Header, stable while `closed`. `number` is 0 for the first event. `layer` is the first one
+        in range that a beat names, 0 if none does.
         `sequence_start` is that of the event's first beat, valid or not.
     member_index : In, member_expert, member_score : Out
         Synchronous read of the members in router order of first appearance, data one cycle after the index.
@@ -136,11 +137,7 @@ class EventIntake(wiring.Component):
         can_take = Signal()
         m.d.comb += [
             self.apply.eq(
-                self.route.valid
-                & ~self.closed
-                & (self.route.payload.layer == 0)
-                & ~self._layer_known
-                & ~applied
+                self.route.valid & ~self.closed & (self.route.payload.layer == 0) & ~self._layer_known & ~applied
             ),
             can_take.eq(~self.closed & ~self.apply),
             self.route.ready.eq(can_take & self._can_push),
@@ -158,12 +155,10 @@ class EventIntake(wiring.Component):
         m.d.sync += self._begun.eq(1)
         with m.If(~self._begun):
             m.d.sync += self.sequence_start.eq(beat.sequence_start)
+        with m.If(~self._layer_known & (beat.layer < self.n_layers)):
+            m.d.sync += [self.layer.eq(beat.layer), self._layer_known.eq(1)]
         with m.If(self._is_valid):
-            m.d.sync += [
-                self.layer.eq(beat.layer),
-                self._layer_known.eq(1),
-                self._in_token.bit_select(beat.expert, 1).eq(1),
-            ]
+            m.d.sync += self._in_token.bit_select(beat.expert, 1).eq(1)
         with m.If(self._contributes):
             m.d.sync += self._n_contributed.eq(self._n_contributed + 1)
         with m.If(self._is_new):
@@ -198,12 +193,10 @@ class EventIntake(wiring.Component):
         beat = self.route.payload
         layout = member_layout(self._config)
         member = Signal(layout)
-        m.submodules.waiting = waiting = SyncFIFOBuffered(
-            width=layout.size, depth=self._config.max_experts + 1
-        )
+        m.submodules.waiting = waiting = SyncFIFOBuffered(width=layout.size, depth=self._config.max_experts + 1)
         m.d.comb += [
             member.event.eq(self.number),
-            member.layer.eq(Mux(self._is_valid, beat.layer, self.layer)),
+            member.layer.eq(Mux(self._layer_known, self.layer, Mux(beat.layer < self.n_layers, beat.layer, 0))),
             member.expert.eq(beat.expert),
             member.score.eq(beat.score),
             member.sequence_start.eq(Mux(self._begun, self.sequence_start, beat.sequence_start)),

@@ -78,9 +78,9 @@ class ExpertSram(wiring.Component):
             m.d.comb += port.data.eq(words[s1_bank])
         return m
 
-    def _connect_address(self, m, index, write_place, read_places):
+    def _connect_address(self, m, index: int, write_place, read_places):
         """Give bank `index` the address of the first port in priority order that wants it."""
-        bank = self._banks[index]
+        bank: SramBank = self._banks[index]
         wants = [
             bank.we,
             *(port.valid & (p.bank == index) for port, p in zip(self.read, read_places, strict=True)),

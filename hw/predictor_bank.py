@@ -24,10 +24,10 @@ class PredictorBank(wiring.Component):
     tables : In(TableSignature), one for each predictor
     selected : In
         Index + 1 in `config.predictors`; 0 is none.
-    n_layers, n_experts, min_score, hold_cycles, event_end : In
+    n_layers, n_experts, row_entries, min_score, hold_cycles, event_end : In
         As in `predictor_rtl.interface`.
     busy, wait : Out
-        Any predictor is busy; the selected one's beats wait for its updates.
+        Any predictor is busy; a beat waits for one's updates.
     """
 
     def __init__(self, *, config: UnitConfig):
@@ -40,6 +40,7 @@ class PredictorBank(wiring.Component):
                 "selected": In(bits_for(len(config.predictors) + 1)),
                 "n_layers": In(bits_for(config.max_layers + 1)),
                 "n_experts": In(bits_for(config.max_experts + 1)),
+                "row_entries": In(bits_for(config.max_top_k + 1)),
                 "min_score": In(8),
                 "hold_cycles": In(32),
                 "event_end": In(1),
@@ -53,7 +54,7 @@ class PredictorBank(wiring.Component):
         m = Module()
         predictors = [PREDICTORS[name](config=self._config) for name in self._config.predictors]
         all_ready = Signal()
-        m.d.comb += [all_ready.eq(1), self.event.ready.eq(all_ready)]
+        m.d.comb += [all_ready.eq(1), self.event.ready.eq(all_ready), self.wait.eq(self.event.valid & ~all_ready)]
         for predictor in predictors:
             with m.If(~predictor.event.ready):
                 m.d.comb += all_ready.eq(0)
@@ -61,7 +62,7 @@ class PredictorBank(wiring.Component):
             name = self._config.predictors[index]
             m.submodules[name] = predictor
             wiring.connect(m, wiring.flipped(self.tables[index]), predictor.table)
-            for setting in ("n_layers", "n_experts", "min_score", "hold_cycles", "event_end"):
+            for setting in ("n_layers", "n_experts", "row_entries", "min_score", "hold_cycles", "event_end"):
                 m.d.comb += getattr(predictor, setting).eq(getattr(self, setting))
             m.d.comb += [
                 predictor.event.payload.eq(self.event.payload),
@@ -73,7 +74,6 @@ class PredictorBank(wiring.Component):
                     self.candidate.payload.eq(predictor.candidate.payload),
                     self.candidate.valid.eq(predictor.candidate.valid),
                     predictor.candidate.ready.eq(self.candidate.ready),
-                    self.wait.eq(predictor.wait),
                 ]
             with m.If(predictor.busy):
                 m.d.comb += self.busy.eq(1)

@@ -129,6 +129,7 @@ class PrefetchCore(wiring.Component):
             self._merge.hints_enable.eq(active.hints),
             self._merge.predictor_enable.eq(active.predictor != 0),
             self._predictors.selected.eq(active.predictor),
+            self._predictors.row_entries.eq(active.row_entries),
             self._predictors.min_score.eq(active.min_score),
             self._predictors.hold_cycles.eq(active.hold_cycles),
         ]

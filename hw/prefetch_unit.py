@@ -77,6 +77,7 @@ class PrefetchUnit(wiring.Component):
             connect(m, table, core.tables[index])
         m.d.comb += [
             core.settings.eq(registers.settings),
+            registers.apply.eq(core.apply),
             registers.topk_layer.eq(core.topk_layer),
             core.topk_value.eq(registers.topk_value),
             registers.state.eq(core.state),

@@ -90,6 +90,8 @@ class Issue(IntEnum):
     """A miss found nothing and waits; nothing is issued."""
     NO_VICTIM = 5
     """A prefetch found nothing and is dropped; nothing is issued."""
+    PRESENT = 6
+    """A prefetch's expert is in `slot` already and it is dropped; counted as `resident`."""
 
 
 class Fill(IntEnum):

@@ -58,6 +58,8 @@ class RegisterBank(wiring.Component):
         From software.
     settings : Out
         What is set now; the core takes its copy at a step's first event.
+    apply : In
+        Pulse: a step's first event begins, the top-k written so far hold from the next cycle on.
     topk_layer, topk_value : In, Out
         Experts that a token selects in a layer, combinational.
     command : Out(CommandSignature)
@@ -85,6 +87,7 @@ class RegisterBank(wiring.Component):
             {
                 "bus": In(Axi4LiteSignature()),
                 "settings": Out(settings_layout(config)),
+                "apply": In(1),
                 "topk_layer": In(config.layer_bits),
                 "topk_value": Out(bits_for(config.max_top_k + 1)),
                 "command": Out(CommandSignature(config)),
@@ -137,8 +140,12 @@ class RegisterBank(wiring.Component):
                 if field.name in self.settings.shape().members:
                     low = Const(0, field.lsb) if field.byte_address else Const(0, 0)
                     m.d.comb += self.settings[field.name].eq(Cat(low, self._stored[field.name]))
+        # Written values hold from a step's first event on, as the core's copy of `settings` does.
+        active = [Signal.like(written, name=f"active_top_k_{layer}") for layer, written in enumerate(self._top_k)]
+        with m.If(self.apply):
+            m.d.sync += [used.eq(written) for used, written in zip(active, self._top_k, strict=True)]
         m.d.comb += [
-            self.topk_value.eq(self._top_k[self.topk_layer]),
+            self.topk_value.eq(Array(active)[self.topk_layer]),
             self.irq.eq((self._irq & self._stored["irq_enable"]).any()),
         ]
 

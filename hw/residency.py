@@ -1,7 +1,9 @@
 """The residency directory's storage: which expert lies in which slot, and each slot's state."""
 
+from enum import IntEnum
+
 from amaranth import Array, Cat, Module, Mux, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +13,7 @@ TICK_BITS = 32
 """Width of the recency counter; at 10^6 slot searches and releases a second it wraps after an hour."""
 
 
-class SlotState(enum.Enum, shape=2):
+class SlotState(IntEnum):
     """What a slot holds; a key is found only in state FILLING or RESIDENT."""
 
     FREE = 0
@@ -141,9 +143,7 @@ class ResidencyDirectory(wiring.Component):
         self._slot_memory(
             m, "keys", key_layout(config), self.port.rows.row_keys, self.port.key_write, self.port.key_value
         )
-        self._slot_memory(
-            m, "ticks", TICK_BITS, self.port.rows.row_ticks, self.port.tick_write, self.port.tick_value
-        )
+        self._slot_memory(m, "ticks", TICK_BITS, self.port.rows.row_ticks, self.port.tick_write, self.port.tick_value)
         self._slot_memory(
             m, "stamps", EVENT_BITS, self.port.rows.row_stamps, self.port.stamp_write, self.port.stamp_value
         )
@@ -154,9 +154,7 @@ class ResidencyDirectory(wiring.Component):
         config = self._config
         lanes = config.scan_lanes
         lane_bits = lanes.bit_length() - 1
-        memory = Memory(
-            shape=data.ArrayLayout(shape, lanes), depth=config.slots // config.scan_lanes, init=[]
-        )
+        memory = Memory(shape=data.ArrayLayout(shape, lanes), depth=config.slots // config.scan_lanes, init=[])
         m.submodules[name] = memory
         reader, writer = memory.read_port(), memory.write_port(granularity=1)
         m.d.comb += [

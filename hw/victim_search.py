@@ -1,7 +1,9 @@
 """Finds the slot for an expert: a free one, else the victim that docs/unit-rules.md names."""
 
+from enum import IntEnum
+
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import enum, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, UnitConfig, bits_for
@@ -9,7 +11,7 @@ from .records import VictimPolicy
 from .residency import TICK_BITS, DirectoryRowsSignature, SlotState
 
 
-class VictimClass(enum.Enum, shape=3):
+class VictimClass(IntEnum):
     """Classes of slots in the order in which they are taken."""
 
     FREE = 0
@@ -181,7 +183,7 @@ class VictimSearch(wiring.Component):
     def _running_best(self, m, best, valid, last):
         cost, slot = best
         best_cost = Signal(cost.shape(), init=-1)
-        m.d.comb += self.search.found.eq(VictimClass(best_cost[-3:]))
+        m.d.comb += self.search.found.eq(best_cost[-3:])
         m.d.sync += self.search.done.eq(valid & last)
         with m.If(self.search.start):
             m.d.sync += best_cost.eq(-1)

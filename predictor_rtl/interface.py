@@ -34,6 +34,8 @@ class PredictorSignature(wiring.Signature):
         reset; that may be before the predictor has taken the event's beats.
     n_layers, n_experts : In
         Live geometry, at most the generated one; constant while `busy`.
+    row_entries : In
+        Entries of a table row in use, the model's top-k; those behind must have confidence 0, as after reset.
     min_score : In
         Experts with a lower score are no candidates; sampled while candidates are searched.
     hold_cycles : In
@@ -55,6 +57,7 @@ class PredictorSignature(wiring.Signature):
                 "event_end": In(1),
                 "n_layers": In(bits_for(config.max_layers + 1)),
                 "n_experts": In(bits_for(config.max_experts + 1)),
+                "row_entries": In(bits_for(config.max_top_k + 1), init=config.max_top_k),
                 "min_score": In(SCORE_BITS),
                 "hold_cycles": In(HOLD_BITS),
                 "enable": In(1),

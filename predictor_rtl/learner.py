@@ -34,6 +34,8 @@ class Learner(wiring.Component):
         Pulse, while not `busy`. Counts, sets and memories must stay until it has ended.
     busy : Out
         Rows are left to be written; not at all if `previous_count` is 0.
+    row_entries : In
+        Entries of a row in use, 1 to `max_top_k`; those behind stay as they are.
     previous_count, count, experts : In
         Sizes of both sets, and the current set as a bitmap.
     member_index : Out, member_previous : Out, member : In
@@ -52,6 +54,7 @@ class Learner(wiring.Component):
             {
                 "start": In(1),
                 "busy": Out(1),
+                "row_entries": In(bits_for(config.max_top_k + 1), init=config.max_top_k),
                 "previous_count": In(count_bits),
                 "count": In(count_bits),
                 "experts": In(config.max_experts),
@@ -69,6 +72,8 @@ class Learner(wiring.Component):
         self._used_up = Signal()
         self._actual = Signal(config.expert_bits)
         self._marked = Signal(config.max_top_k)
+        self._used = Signal(config.max_top_k)
+        self._step = Signal(range(self._steps))
 
     if TYPE_CHECKING:
 
@@ -81,8 +86,9 @@ class Learner(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the module."""
         m: Any = Module()
-        step = Signal(range(self._steps))
+        step = self._step
         m.d.comb += self.member_index.eq(self._walk_index)
+        m.d.comb += self._used.eq(Cat(index < self.row_entries for index in range(self._config.max_top_k)))
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"):
@@ -128,9 +134,11 @@ class Learner(wiring.Component):
             is_actual = self.experts.bit_select(old.expert, 1)
             doubted = Mux(old.confidence == 0, 0, old.confidence - 1)
             trusted = Mux(old.confidence == MAX_CONFIDENCE, MAX_CONFIDENCE, old.confidence + 1)
-            m.d.comb += [new.expert.eq(old.expert), new.confidence.eq(Mux(is_actual, trusted, doubted))]
+            is_used = self._used.word_select(self._step, lanes)[lane]
+            learnt = Mux(is_actual, trusted, doubted)
+            m.d.comb += [new.expert.eq(old.expert), new.confidence.eq(Mux(is_used, learnt, old.confidence))]
             taught.append(new)
-            marks.append(~is_actual & (old.confidence == 0))
+            marks.append(is_used & ~is_actual & (old.confidence == 0))
         row = self.write_row.as_value()
         m.d.sync += [
             row.eq(Cat(row[lanes * entry.size :], *taught)),
@@ -147,7 +155,7 @@ class Learner(wiring.Component):
         replaced = Signal(self._config.max_top_k)
         row: Any = self.write_row
         entries = [row[index] for index in range(self._config.max_top_k)]
-        holds = Cat(entry.expert == self._actual for entry in entries)
+        holds = Cat(entry.expert == self._actual for entry in entries) & self._used
         m.d.comb += [
             self.member_index.eq(self._walk_index + 1),
             is_held.eq(holds != 0),

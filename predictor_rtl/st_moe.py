@@ -172,6 +172,7 @@ class StMoePredictor(wiring.Component):
         table, history, members, learner = self._table, self._history, self._members, self._learner
         wiring.connect(m, wiring.flipped(self.table), table.table)
         m.d.comb += [
+            learner.row_entries.eq(self.row_entries),
             learner.previous_count.eq(members.previous_count),
             learner.count.eq(members.count),
             learner.experts.eq(members.experts),

@@ -1,7 +1,7 @@
 """The golden model beside a running RTL: reads the bench's log line by line and stops at the first difference."""
 
 from ..hw.counter_names import with_aliases
-from ..hw.records import Kind, Record
+from ..hw.records import AbortPolicy, Kind, Record, VictimPolicy
 from .golden.candidates import HintBeat
 from .golden.event import RouterBeat
 from .golden.laws import check_laws
@@ -27,8 +27,8 @@ def golden_settings(job: ReplayJob) -> UnitSettings:
         horizon=job.unit.horizon,
         budget=settings["budget"],
         hints=bool(settings.get("hints", 0)),
-        victim_policy=settings.get("victim_policy", 0),
-        abort_policy=settings.get("abort_policy", 0),
+        victim_policy=VictimPolicy(settings.get("victim_policy", 0)),
+        abort_policy=AbortPolicy(settings.get("abort_policy", 0)),
         evict_at_event_end=bool(settings.get("evict_at_event_end", 0)),
     )
 

@@ -21,6 +21,7 @@ from ..hw.register_access import counter_offset, field_table, settings_writes, t
 from .golden.laws import LawBroken
 from .golden.mismatch import Mismatch
 from .lockstep import Lockstep
+from .profile import Profile
 from .replay_result import ReplayJob
 
 PERIOD_STEPS = 2
@@ -126,14 +127,14 @@ async def _program(registers: _Registers, job: ReplayJob) -> None:
     await registers.write(top_k_writes(job.unit, job.top_k))
     if job.predictor is not None and job.profile is not None:
         index = job.unit.predictors.index(job.predictor)
-        await registers.write(table_writes(job.unit, index, _rows(job)))
+        await registers.write(table_writes(job.unit, index, _rows(job.profile)))
     await registers.write(settings_writes(job.unit, job.settings))
     await registers.pulse("clear")
 
 
-def _rows(job: ReplayJob) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
+def _rows(profile: Profile) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
     """Yield layer, row and entries of the profile; every entry starts at confidence 2."""
-    for layer, rows in enumerate(job.profile.rows.tolist()):
+    for layer, rows in enumerate(profile.rows.tolist()):
         for row, experts in enumerate(rows):
             yield layer, row, [(expert, 2) for expert in experts]
 

@@ -53,7 +53,9 @@ def replay_events(trace: Trace, *, tokens: int | None = None, batch: int = 1, hi
         for layer in range(trace.experts.shape[1]):
             beats = tuple(beat for row in rows for beat in _beats(trace.experts[row, layer], scores[row, layer]))
             if beats:
-                told = _hints(trace, hint_scores, rows, layer + trace.meta.hint_horizon) if hint_scores is not None else ()
+                told = (
+                    _hints(trace, hint_scores, rows, layer + trace.meta.hint_horizon) if hint_scores is not None else ()
+                )
                 events.append(ReplayEvent(layer, layer == 0, start and layer == 0, beats, told))
     return events
 
@@ -89,7 +91,7 @@ def _beats(experts: np.ndarray, scores: np.ndarray) -> list[RouterBeat]:
 
 def _hints(trace: Trace, scores: np.ndarray, rows: list[int], layer: int) -> tuple[Hint, ...]:
     """Return the hints for `layer`, best first; an expert hinted by several tokens keeps its best score."""
-    if layer >= trace.experts.shape[1]:
+    if trace.hints is None or layer >= trace.experts.shape[1]:
         return ()
     best: dict[int, int] = {}
     for row in rows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..hw.counter_names import LAWS
@@ -88,10 +89,10 @@ class ReplayReport:
     def table(self) -> Table:
         """Return the table for the terminal, one row a policy."""
         title = f"{self.plan.path.name}: {self.plan.workload.model} on {self.plan.workload.platform}"
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("policy", no_wrap=True)
         for heading, _ in _COLUMNS:
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for run in self.runs:
             figures = derive_figures(run)
             table.add_row(run.result.job.policy, *(cell(run, figures) for _, cell in _COLUMNS))

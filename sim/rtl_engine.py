@@ -1,8 +1,10 @@
 """Runs a replay on the emitted RTL: builds the bench, starts the simulator, gathers what it found."""
 
 import pickle
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..hw.config import bits_for
@@ -10,29 +12,30 @@ from ..hw.counter_names import with_aliases
 from .replay_bench import TASK_VARIABLE, BenchAnswer, BenchTask
 from .replay_image import write_image
 from .replay_result import ReplayJob, ReplayResult
-from .simulator import build, run
+from .simulator import Build, SimulationError, SimulatorName, build, run
 from .wire import grant_bits
 
 BENCH = Path(__file__).parent.parent / "hw" / "verilog" / "replay_bench.v"
 TOP = "replay_bench"
 TEST_MODULE = f"{__package__}.replay_bench"
+POLL_SECONDS = 0.5
 
 
 class ReplayMismatch(Exception):  # noqa: N818 - a verdict on the unit, not an error of the program
     """RTL and golden model differ, or a granted expert's bytes were wrong; the message says where."""
 
 
-def build_bench(job: ReplayJob, verilog: Path, build_root: Path, simulator: str) -> Path:
-    """Compile the replay harness's Verilog with the bench around it, or find it compiled; return the build's folder."""
+def build_bench(job: ReplayJob, verilog: Path, build_root: Path, simulator: SimulatorName) -> Build:
+    """Compile the replay harness's Verilog with the bench around it, or find it compiled."""
     unit = job.unit
     parameters = {"GRANT_BITS": grant_bits(unit), "BEATS_BITS": bits_for(unit.slot_beats + 1)}
-    return build([verilog, BENCH], TOP, build_root, sim=simulator, parameters=parameters)
+    return build([verilog, BENCH], top=TOP, cache_dir=build_root, sim=simulator, parameters=parameters)
 
 
 def run_rtl(
     job: ReplayJob,
     *,
-    simulator: str,
+    simulator: SimulatorName,
     build_root: Path,
     work_dir: Path,
     verilog: Path,
@@ -54,28 +57,42 @@ def run_rtl(
     task.progress.write_text("0")
     task_file.write_bytes(pickle.dumps(task))
     started = time.perf_counter()
-    run(
-        built,
-        TOP,
-        TEST_MODULE,
-        sim=simulator,
-        work_dir=work_dir,
-        plusargs=[f"+trace={image}", f"+log={task.log}"],
-        environment={TASK_VARIABLE: str(task_file)},
-        on_poll=_progress_reader(task.progress, len(job.events), progress),
-    )
+    with _watched(task.progress, len(job.events), progress):
+        finished = run(
+            built,
+            TEST_MODULE,
+            run_dir=work_dir,
+            env={TASK_VARIABLE: str(task_file)},
+            plusargs=[f"+trace={image}", f"+log={task.log}"],
+        )
+    if finished.failures:
+        raise SimulationError(f"{job.name}, {job.policy}: {finished.failures[0].message}, see {finished.log}")
     answer: BenchAnswer = pickle.loads(task.answer.read_bytes())
     _require_right(job, answer)
     return _result(job, simulator, answer, time.perf_counter() - started, task.log)
 
 
-def _progress_reader(path: Path, total: int, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
-    def poll() -> None:
-        text = path.read_text()
-        if progress is not None and text.isdigit():
-            progress(int(text), total)
+@contextmanager
+def _watched(path: Path, total: int, progress: Callable[[int, int], None] | None) -> Iterator[None]:
+    """Report the events that the bench notes in `path`, from a thread of its own, until the block ends."""
+    if progress is None:
+        yield
+        return
+    stop = threading.Event()
 
-    return poll
+    def watch() -> None:
+        while not stop.wait(POLL_SECONDS):
+            text = path.read_text()
+            if text.isdigit():
+                progress(int(text), total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
 
 
 def _require_right(job: ReplayJob, answer: BenchAnswer) -> None:
@@ -90,7 +107,7 @@ def _require_right(job: ReplayJob, answer: BenchAnswer) -> None:
         )
 
 
-def _result(job: ReplayJob, simulator: str, answer: BenchAnswer, seconds: float, log: Path) -> ReplayResult:
+def _result(job: ReplayJob, simulator: SimulatorName, answer: BenchAnswer, seconds: float, log: Path) -> ReplayResult:
     ends = [0, *answer.step_ends[:-1], answer.cycles]
     return ReplayResult(
         engine=f"rtl, {simulator}",

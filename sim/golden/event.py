@@ -27,26 +27,28 @@ class Event(NamedTuple):
 def collect_event(beats: Iterable[RouterBeat], n_layers: int, n_experts: int, top_k: Sequence[int]) -> Event:
     """Return the event that `beats` make, up to the one with `last`, which must be the only such.
 
-    A token's beats beyond its first top-k, faulty ones counted, are not looked at. The layer is that of the
-    first beat that names an existing one (0 if none does). Raises ValueError unless `last` is on the last
-    beat alone.
+    A token contributes its first top-k good beats; those beyond are only checked for faults. The layer is the
+    first existing one that a beat names (0 if none does), `sequence_start` that of the first beat. Raises ValueError
+    unless `last` is on the last beat alone.
     """
     beats = list(beats)
     if [beat.last for beat in beats] != [False] * (len(beats) - 1) + [True]:
         raise ValueError("an event's last beat, and no other, must have `last`")
-    layer = next((beat.layer for beat in beats if beat.layer < n_layers), 0)
+    layer: int | None = None
     members: dict[int, None] = {}
     token: set[int] = set()
-    place = faults = 0
+    contributed = faults = 0
     for beat in beats:
-        if place < top_k[layer]:
-            if beat.layer != layer or beat.expert >= n_experts or beat.expert in token:
-                faults += 1
-            else:
-                token.add(beat.expert)
+        if layer is None and beat.layer < n_layers:
+            layer = beat.layer
+        if beat.layer != layer or beat.expert >= n_experts or beat.expert in token:
+            faults += 1
+        else:
+            token.add(beat.expert)
+            if contributed < top_k[beat.layer]:
                 members[beat.expert] = None
-        place += 1
+                contributed += 1
         if beat.token_last:
             token.clear()
-            place = 0
-    return Event(layer, tuple(members), any(beat.sequence_start for beat in beats), faults)
+            contributed = 0
+    return Event(layer or 0, tuple(members), beats[0].sequence_start, faults)

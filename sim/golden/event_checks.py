@@ -25,7 +25,7 @@ class EventChecks(UnitState):
         self._open = OpenEvent(event)
         self._budget.close(number)
         self._hints.close(event.layer)
-        if self._predictor is not None and event.members:
+        if self._predictor is not None:
             seen = PredictorEvent(number, event.layer, event.sequence_start, event.members)
             self._lists.add(self._predictor.step(seen))
         self._start_classification(event, self._open)

@@ -35,9 +35,7 @@ def describe(record: Record) -> str:
     elif record.outcome:
         words.append(f"outcome={record.outcome}")
     fields = ("layer", "expert", "slot", "score", "source", "deadline")
-    return " ".join(
-        words + [f"{field}={getattr(record, field)}" for field in fields if getattr(record, field)]
-    )
+    return " ".join(words + [f"{field}={getattr(record, field)}" for field in fields if getattr(record, field)])
 
 
 class Mismatch(Exception):  # noqa: N818 - a verdict on the unit, not an error of the program

@@ -59,9 +59,7 @@ class Scoreboard:
         for field, wanted, value in zip(Record._fields, expected, found, strict=True):
             if wanted != value:
                 enum = OUTCOMES.get(expected.kind) if field == "outcome" else None
-                self._fail(
-                    field, f"{name_value(enum, wanted)} ({describe(expected)})", name_value(enum, value)
-                )
+                self._fail(field, f"{name_value(enum, wanted)} ({describe(expected)})", name_value(enum, value))
 
     def _refuse(self, rule: str, record: Record) -> NoReturn:
         """Raise because the record must not come now."""

@@ -79,9 +79,7 @@ class Statistics:
         """
         return {
             "layers": [_with_ratios(layer) for layer in self._layers],
-            "sources": {
-                source.name.lower(): _with_ratios(self._sources[source], demand=False) for source in Source
-            },
+            "sources": {source.name.lower(): _with_ratios(self._sources[source], demand=False) for source in Source},
             "slack_cycles": _distribution(self.slacks),
         }
 

@@ -39,6 +39,14 @@ class TransferChecks(UnitState):
 
     def _issue_prefetch(self, record: Record) -> None:
         deadline, _, layer, expert, source = self._queue.entries[0]
+        present = self._directory.find(layer, expert)
+        if present is not None:
+            record_due = Record(Kind.ISSUE, Issue.PRESENT, layer, expert, present.index, source=1, deadline=deadline)
+            self._compare(record_due, record)
+            self._queue.pop_first()
+            present.stamp = deadline
+            self._statistics.count_prefetch("resident", layer, source)
+            return
         outcome, slot = self._directory.search_prefetch(self.current, self._layer, deadline)
         index = slot.index if slot else 0
         self._compare(Record(Kind.ISSUE, outcome, layer, expert, index, source=1, deadline=deadline), record)

@@ -90,9 +90,7 @@ class UnitModel(EventChecks, TransferChecks, CandidateChecks, SweepChecks):
         if self._due:
             self._fail("end of log", Kind(self._due[0][0]).name, "nothing")
         if self._open is not None or self._offered:
-            self._fail(
-                "end of log", "the end of every event", f"an open one, {len(self._offered)} not closed"
-            )
+            self._fail("end of log", "the end of every event", f"an open one, {len(self._offered)} not closed")
         if self._grants_seen and self.expected_grants:
             self._fail("end of log", str(self.expected_grants[0]), "no such grant")
         counters = self.counters()

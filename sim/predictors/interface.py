@@ -14,8 +14,8 @@ class PredictorEvent:
     """One MoE layer of one decode step, with the experts that its router selected.
 
     `event` is the absolute event number (from 0), `layer` the MoE layer (from 0). `sequence_start` is set on
-    the first event of a step that begins a sequence. `members` holds 1 to E distinct experts in router order:
-    the top-k of one token, or the union of a batch.
+    the first event of a step that begins a sequence. `members` holds up to E distinct experts in router order: the
+    top-k of one token, or the union of a batch; none if every router beat was faulty.
     """
 
     event: int

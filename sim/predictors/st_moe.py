@@ -97,9 +97,9 @@ class StMoe:
     def _check(self, event: PredictorEvent) -> None:
         if not 0 <= event.layer < self.n_layers:
             raise ValueError(f"event {event.event}: layer {event.layer} is not in 0 to {self.n_layers - 1}")
-        if not event.members or len(set(event.members)) != len(event.members):
-            raise ValueError(f"event {event.event}: members must be distinct and not empty: {event.members}")
-        if min(event.members) < 0 or max(event.members) >= self.n_experts:
+        if len(set(event.members)) != len(event.members):
+            raise ValueError(f"event {event.event}: members must be distinct: {event.members}")
+        if not all(0 <= member < self.n_experts for member in event.members):
             raise ValueError(f"event {event.event}: an expert is not in 0 to {self.n_experts - 1}")
 
     def _predict(self, event: PredictorEvent) -> list[Candidate]:

@@ -222,7 +222,7 @@ module bench;
     .bus_rdata(rdata), .bus_rvalid(rvalid), .bus_rready(1'b1), .bus_rresp(rresp), .bus_awaddr(addr),
     .bus_awvalid(awvalid), .bus_wdata(wdata), .bus_wstrb(4'hF), .bus_wvalid(wvalid), .bus_bready(1'b1),
     .bus_bvalid(bvalid), .bus_bresp(bresp), .irq(irq), .faults(@FAULTS'd0), .state(@STATE'd0),
-    .command_done(1'b0), .topk_layer(2'd0), .counters_value(64'd0));
+    .command_done(1'b0), .apply(1'b0), .topk_layer(2'd0), .counters_value(64'd0));
   task read(input [11:0] at); begin
     addr = at; arvalid = 1; @(negedge clk) arvalid = 0;
     while (!rvalid) @(negedge clk);

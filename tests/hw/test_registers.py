@@ -400,6 +400,12 @@ def test_top_k_is_looked_up_in_the_same_cycle():
             assert ctx.get(dut.topk_value) == CONFIG.max_top_k
         for write in top_k_writes(CONFIG, top_k):
             await axi.put(*write)
+        for layer in range(CONFIG.max_layers):
+            ctx.set(dut.topk_layer, layer)
+            assert ctx.get(dut.topk_value) == CONFIG.max_top_k, "written values wait for a step's first event"
+        ctx.set(dut.apply, 1)
+        await ctx.tick()
+        ctx.set(dut.apply, 0)
         for layer in rng.sample(range(CONFIG.max_layers), CONFIG.max_layers):
             ctx.set(dut.topk_layer, layer)
             assert ctx.get(dut.topk_value) == top_k[layer] == await axi.get(axi.offsets["TOP_K"] + 4 * layer)

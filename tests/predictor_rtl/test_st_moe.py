@@ -62,6 +62,31 @@ def test_lockstep_with_golden(name, wrap):
     assert named_beats or (n_layers == 1 and not wrap)
 
 
+@pytest.mark.parametrize(("max_top_k", "lanes", "row_entries"), [(4, 1, 2), (4, 4, 3), (8, 2, 6)])
+def test_rows_of_fewer_entries_than_generated(max_top_k, lanes, row_entries):
+    """A unit generated for a larger top-k serves a model with a smaller one exactly; the other entries never move."""
+    config, n_layers, n_experts = geometry(3, 10, max_top_k, lanes), 3, 10
+    rng = make_rng(row_entries)
+    bench = Bench(config, n_layers=n_layers, n_experts=n_experts, rng=rng, dut=StMoePredictor(config=config))
+    golden = StMoe(n_layers, n_experts, row_entries)
+
+    async def testbench(ctx):
+        ctx.set(bench.dut.row_entries, row_entries)
+        for event in random_events(rng, 60, n_layers, n_experts, row_entries):
+            bench.candidates.clear()
+            await bench.send(ctx, event)
+            await bench.settle(ctx)
+            members = PredictorEvent(event.event, event.layer, event.sequence_start, event.members)
+            assert bench.candidates == [tuple(candidate) for candidate in golden.step(members)], event
+            for layer in range(n_layers):
+                rows = bench.rows(ctx, layer)
+                assert [row[:row_entries] for row in rows] == golden.cct_rows(layer), (event, layer)
+                behind = [(entry, 0) for entry in range(row_entries, max_top_k)]
+                assert all(row[row_entries:] == behind for row in rows), (event, layer)
+
+    bench.run(testbench)
+
+
 @pytest.mark.parametrize("wrap", [True, False])
 def test_lockstep_with_naive_model_and_cut_emissions(wrap):
     """Events without members, events back to back, emissions ended by the next event."""

@@ -35,9 +35,14 @@ def test_a_duplicate_within_a_token_is_a_fault_even_if_merged():
     assert collect([[5, 3], [3, 3]])[1:] == ((5, 3), False, 1)
 
 
-def test_out_of_range_and_other_layers_are_faults_that_take_a_place():
+def test_out_of_range_and_other_layers_are_faults_that_take_no_place():
     event = collect([[8, 3, 4], [(2, 6), 1], [(3, 0)]])
-    assert (event.members, event.faults) == ((3, 1), 3)
+    assert (event.members, event.faults) == ((3, 4, 1), 3)
+
+
+def test_beats_beyond_top_k_are_checked_for_faults():
+    event = collect([[3, 4, 8, 3, 5]])
+    assert (event.members, event.faults) == ((3, 4), 2)
 
 
 def test_an_event_of_faults_has_no_members():
@@ -45,9 +50,10 @@ def test_an_event_of_faults_has_no_members():
     assert collect([[8], [9]]).faults == 2
 
 
-def test_sequence_start_on_any_beat():
-    beats = [RouterBeat(0, 1), RouterBeat(0, 2, sequence_start=True, last=True)]
-    assert collect_event(beats, 3, 8, (4, 4, 4)).sequence_start
+@pytest.mark.parametrize("start", [False, True])
+def test_sequence_start_is_the_first_beats(start):
+    beats = [RouterBeat(0, 1, sequence_start=start), RouterBeat(0, 2, sequence_start=not start, last=True)]
+    assert collect_event(beats, 3, 8, (4, 4, 4)).sequence_start == start
 
 
 def test_last_must_be_on_the_last_beat():

@@ -139,9 +139,8 @@ class UntimedUnit:
         self.layer, self.members, self.left = layer, members, len(members)
         self.log(Kind.CLOSE, outcome=start, layer=layer, expert=len(members), deadline=self.current)
         self.lists[Source.PREDICTOR] = []
-        if members:
-            event = type("Event", (), {"event": self.current, "layer": layer})
-            self.lists[Source.PREDICTOR] = self.predictor.step(event)
+        event = type("Event", (), {"event": self.current, "layer": layer})
+        self.lists[Source.PREDICTOR] = self.predictor.step(event)
         for hint in hints:
             ahead = (hint.layer - layer) % self.settings.n_layers or self.settings.n_layers
             target = self.current + ahead
@@ -298,8 +297,13 @@ class UntimedUnit:
 
     def issue_prefetch(self):
         entry = self.queue.pop(0)
-        outcome, slot = self.first(self.seek(entry["deadline"]), "NO_VICTIM")
         fields = dict(layer=entry["layer"], expert=entry["expert"], source=1, deadline=entry["deadline"])
+        present = self.find(entry["layer"], entry["expert"])
+        if present:
+            self.log(Kind.ISSUE, outcome=Issue.PRESENT, slot=present["index"], **fields)
+            present["stamp"] = entry["deadline"]
+            return
+        outcome, slot = self.first(self.seek(entry["deadline"]), "NO_VICTIM")
         self.log(Kind.ISSUE, outcome=Issue[outcome], slot=slot["index"] if slot else 0, **fields)
         if slot:
             self.allocate(slot, entry["layer"], entry["expert"], entry["deadline"], unused=True)
