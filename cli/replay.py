@@ -32,6 +32,7 @@ from .replay_engine import replay_on_rtl, require_simulator
 
 FAILED_STATUS = 1
 DEFAULT_UNIT = "default"
+TABLE_WIDTH = 140
 
 
 class Victim(StrEnum):
@@ -166,7 +167,10 @@ def _unit_for(name: str | None, chosen: UnitConfig, workload: Workload) -> UnitC
 
 def print_report(report: ReplayReport) -> None:
     """Print a report's table and what must be read with it."""
-    output().print(report.table())
+    console = output()
+    # Cut figures are of no use: where the table does not fit, or nothing says how wide the place is, lines run on.
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(report.table())
     for line in report.caption():
         typer.echo(line)
 
