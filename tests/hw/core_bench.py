@@ -78,7 +78,8 @@ class CoreBench:
             "n_layers": 4, "n_experts": 8, "n_slots": config.slots, "expert_beats": 8,
             "base": BASE, "layer_stride": LAYER_STRIDE, "expert_stride": EXPERT_STRIDE,
             "predictor": 0, "hints": 1, "hints_first": 0, "budget": 4, "min_score": 2,
-            "hold_cycles": 0, "victim_policy": VictimPolicy.LRU, "abort_policy": AbortPolicy.NEVER,
+            "row_entries": config.max_top_k, "hold_cycles": 0,
+            "victim_policy": VictimPolicy.LRU, "abort_policy": AbortPolicy.NEVER,
             "evict_at_event_end": 0, "outstanding": config.outstanding, "burst_beats": 2, "retries": 1,
             "qos_demand": 2, "qos_prefetch": 1, "cache": 3, "prot": 0,
         } | self.settings  # fmt: skip

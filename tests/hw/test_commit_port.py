@@ -143,6 +143,8 @@ class Bench:
 
 SEARCH = -(-SETTINGS["n_slots"] // CONFIG.scan_lanes) + 3 + 1
 """Latency of the search: rows, three stages and one level of the tree."""
+PRESENT = 2
+"""Cycles in which a prefetch first looks for its own expert."""
 
 
 def test_candidate_issue_and_fill():
@@ -151,7 +153,7 @@ def test_candidate_issue_and_fill():
     async def drive(ctx):
         begin = await bench.candidate(ctx, 1, 5, target=1)
         await bench.idle(ctx)
-        issued = begin + 3 + bench.search.latency(SETTINGS["n_slots"]) + 3
+        issued = begin + 3 + PRESENT + bench.search.latency(SETTINGS["n_slots"]) + 3
         assert bench.search.latency(SETTINGS["n_slots"]) == SEARCH
         assert bench.since(begin) == [
             (3, Kind.CANDIDATE, Filter.QUEUED), (issued - begin, Kind.ISSUE, Issue.FREE),
@@ -218,6 +220,25 @@ def test_event_from_close_to_end():
         await bench.idle(ctx)
         assert bench.since(begin)[-2:] == [(2, Kind.RELEASE, GrantStatus.MISS), (3, Kind.END, 0)]
         assert bench.pulses[-1] == ("end", begin + 2)
+
+    bench.run(drive)
+
+
+def test_a_prefetch_whose_expert_a_demand_has_brought_is_dropped_after_three_cycles():
+    bench = Bench([5])
+    port = bench.port
+
+    async def drive(ctx):
+        ctx.set(port.prefetch.ready, 0)
+        await bench.candidate(ctx, 1, 5, target=1)
+        ctx.set(port.intake.closed, 1)
+        await bench.idle(ctx, 40)
+        begin = bench.cycle
+        ctx.set(port.prefetch.ready, 1)
+        await bench.idle(ctx)
+        assert bench.since(begin) == [(3, Kind.ISSUE, Issue.PRESENT)]
+        assert bench.log[-1][1] == Record(Kind.ISSUE, Issue.PRESENT, layer=1, expert=5, source=1, deadline=1)
+        assert [name for name, _ in bench.descriptors] == ["demand"]
 
     bench.run(drive)
 

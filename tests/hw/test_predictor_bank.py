@@ -42,10 +42,12 @@ class Bench:
         simulator.add_process(self._collect)
 
         async def start(ctx):
-            for name, value in {"n_layers": N_LAYERS, "n_experts": N_EXPERTS, "min_score": 2, "hold_cycles": 5}.items():
+            settings = {
+                "n_layers": N_LAYERS, "n_experts": N_EXPERTS, "row_entries": self.config.max_top_k, "min_score": 2,
+                "hold_cycles": 5,
+            }  # fmt: skip
+            for name, value in settings.items():
                 ctx.set(getattr(self.bank, name), value)
-            if hasattr(self.bank, "row_entries"):
-                ctx.set(self.bank.row_entries, self.config.max_top_k)
             await drive(ctx)
 
         simulator.add_testbench(start)
