@@ -164,10 +164,6 @@ class CoreBench:
         for _ in range(cycles):
             await ctx.tick()
 
-    def core_is_idle(self, ctx):
-        """Return whether no transfer is under way."""
-        return ctx.get(self.core.state.idle)
-
     async def command(self, ctx, kind, layer=0, expert=0):
         """Give a command and wait until it is done."""
         model = self.model

@@ -72,7 +72,7 @@ class Story:
                 await bench.send_event(ctx, [RouterBeat(self.n_layers, 0, last=True)])
                 await bench.wait_end(ctx)
             if rng.random() < self.commands:
-                await self.give_command(ctx, idle=True)
+                await self.give_command(ctx)
             await bench.send_event(ctx, self.beats(number), gap=self.gap)
             if rng.random() < self.commands:
                 await self.give_command(ctx)
@@ -106,11 +106,11 @@ class Story:
                 hints.append(hints[-1]._replace(expert=n_experts) if hints else hint_beats(self.n_layers, [0])[0])
             await self.bench.send_hints(ctx, hints, gap=self.gap)
 
-    async def give_command(self, ctx, *, idle=False):
-        """Give a random one; an invalidation only where nothing is in flight, pins only to a few keys."""
-        kinds = [Command.FLUSH, Command.PIN_KEY, Command.UNPIN_KEY, Command.QUIESCE, Command.RESUME]
-        if idle and self.bench.core_is_idle(ctx):
-            kinds.append(Command.INVALIDATE_ALL)
+    async def give_command(self, ctx):
+        """Give a random one, pins only to a few keys."""
+        kinds = (
+            Command.FLUSH, Command.PIN_KEY, Command.UNPIN_KEY, Command.QUIESCE, Command.RESUME, Command.INVALIDATE_ALL,
+        )  # fmt: skip
         await self.bench.command(ctx, self.rng.choice(kinds), self.rng.randrange(2), 0)
 
 
