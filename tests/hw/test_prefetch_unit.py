@@ -16,6 +16,8 @@ from moefetch.hw.register_access import (
 
 from .core_bench import word_at
 
+pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+
 CONFIG = UNIT_PRESETS["tiny"].replace(slot_bytes=64, predictors=(), commit_log=True)
 OFFSETS, FIELDS = register_offsets(CONFIG), field_table(CONFIG)
 BEATS, BASE = 8, 0x10_0000_0000
@@ -25,7 +27,6 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_without_commit_log_the_log_is_no_port():
     names = PrefetchUnit(config=CONFIG.replace(commit_log=False)).signature.members
     assert "record" not in names and "record_valid" not in names

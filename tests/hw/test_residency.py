@@ -117,7 +117,7 @@ def test_random_writes_and_reads(slots, scan_lanes):
 
 
 def flags_of(flags):
-    return {"state": flags.state.value, **{name: flags[name] for name in FLAGS}}
+    return {"state": int(flags.state), **{name: flags[name] for name in FLAGS}}
 
 
 def test_key_is_found_in_one_slot_at_most():
