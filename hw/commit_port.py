@@ -121,8 +121,8 @@ class CommitPort(wiring.Component):
 
     Latency, in cycles from a request that finds the port idle to its record: fill, drain and release 2;
     candidate 3; CLOSE 2, then 2 for each member, 1 for each queue entry that met its event, 2 for the
-    abort policy (one of them finds no more such entries); a demand's issue `VictimSearch.latency(n_slots) + 3`, a prefetch's 2 more, or 3 if it is present; a
-    sweep 1 for each slot.
+    abort policy (one of them finds no more such entries); a demand's issue `VictimSearch.latency(n_slots) + 3`,
+    a prefetch's 2 more, or 3 in all if it is present; a sweep 1 for each slot.
     Throughput: the next request is taken in the cycle of the last one's record.
 
     Members
@@ -139,8 +139,9 @@ class CommitPort(wiring.Component):
         Experts that may be computed, in order of readiness; the receiver must always be ready.
     current, current_layer, started
         Number and layer of the last closed event, and whether there was one.
-    classifying, blocked, quiesced
-        The event is not yet classified; the oldest miss found no slot; prefetching is halted by command.
+    classifying, blocked, quiesced, busy
+        The event is not yet classified; the oldest miss found no slot; prefetching is halted by command; a
+        commit is under way.
     record_valid, record, record_unused
         The commit log, and whether the slot that it names held a prefetch that nobody had used.
     """
@@ -171,6 +172,7 @@ class CommitPort(wiring.Component):
                 "current_layer": Out(config.layer_bits),
                 "started": Out(1),
                 "quiesced": Out(1),
+                "busy": Out(1),
                 "classifying": Out(1),
                 "blocked": Out(1),
                 "fault": Out(1),
@@ -209,6 +211,7 @@ class CommitPort(wiring.Component):
             self._issue(m)
             self._sweep(m)
             self._flush(m)
+        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
         m.d.comb += self.classifying.eq(
             (self.intake.closed & ~self._open)
             | fsm.ongoing("CLOSE") | fsm.ongoing("CLASSIFY_KEY") | fsm.ongoing("CLASSIFY")

@@ -146,7 +146,8 @@ class Axi4ReadSignature(wiring.Signature):
         super().__init__({
             "arvalid": Out(1), "arready": In(1), "araddr": Out(64), "arid": Out(1), "arlen": Out(8),
             "arsize": Out(3), "arburst": Out(2), "arlock": Out(1), "arcache": Out(4), "arprot": Out(3), "arqos": Out(4),
-            "rvalid": In(1), "rready": Out(1), "rid": In(1), "rdata": In(config.bus_bytes * 8), "rresp": In(2), "rlast": In(1),
+            "rvalid": In(1), "rready": Out(1), "rid": In(1), "rdata": In(config.bus_bytes * 8), "rresp": In(2),
+            "rlast": In(1),
         })  # fmt: skip
 
 

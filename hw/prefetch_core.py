@@ -257,7 +257,7 @@ class PrefetchCore(wiring.Component):
 
     def _connect_status(self, m):
         commit, dma, state, faults = self._commit, self._dma, self.state, self.faults
-        waiting = self._intake.closed | self._queue.head.valid
+        waiting = self._intake.closed | self._queue.head.valid | self._merge.candidate.valid
         record = commit.record
         m.d.comb += [
             self.record_valid.eq(commit.record_valid),
@@ -265,7 +265,7 @@ class PrefetchCore(wiring.Component):
             state.event_number.eq(commit.current),
             state.event_open.eq(self._intake.closed),
             state.quiesced.eq(commit.quiesced),
-            state.idle.eq(~waiting & dma.idle & ~self._predictors.busy),
+            state.idle.eq(~waiting & ~commit.busy & dma.idle & ~self._predictors.busy),
             faults.transfer_error.eq(
                 commit.record_valid & (record.kind == Kind.FILL) & (record.outcome == Fill.FAILED)
             ),

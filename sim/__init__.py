@@ -1,0 +1,1 @@
+"""Golden models, workloads, replays and reports; free of Amaranth."""

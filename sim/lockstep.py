@@ -50,7 +50,7 @@ def golden_predictor(job: ReplayJob) -> Predictor | None:
 class Lockstep:
     """Checks a replay's log against the golden model as it grows.
 
-    `events` closed so far, `records` checked, and `step_ends`, the cycle at which each finished step's last event ended.
+    `events` closed so far, `records` checked, and `step_ends`, the cycle in which each step's last event ended.
     """
 
     def __init__(self, job: ReplayJob):
@@ -74,7 +74,10 @@ class Lockstep:
                 self.model.check_grant(*decode_grant(self._job.unit, int(word, 16)))
 
     def finish(self, counters: dict[str, int]) -> None:
-        """Compare the unit's counters with the model's, and assert the laws on both. Raises `Mismatch` or `LawBroken`."""
+        """Compare the unit's counters with the model's, and assert the laws on both.
+
+        Raises `Mismatch` or `LawBroken`.
+        """
         expected = self.model.finish()
         found = with_aliases(counters)
         for name, value in expected.items():

@@ -33,8 +33,8 @@ class ReplayJob:
 class ReplayResult:
     """What came out; all figures measured by the engine named.
 
-    `counters` has every name of hw/counter_names.py, aliases included, over the replay alone; `cycles` is the total from
-    the first attention to the last event's end; `step_cycles` has the cycles of each decode step, which add up to it.
+    `counters` has every name of hw/counter_names.py, aliases included, over the replay alone; `cycles` is the total
+    from the first attention to the last event's end; `step_cycles` has the cycles of each decode step, which add up to it.
     """
 
     engine: str

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from ..hw.config import bits_for
@@ -114,7 +115,7 @@ def _result(job: ReplayJob, simulator: SimulatorName, answer: BenchAnswer, secon
         job=job,
         counters=with_aliases(answer.counters),
         cycles=answer.cycles,
-        step_cycles=[end - begin for begin, end in zip(ends, ends[1:], strict=False)],
+        step_cycles=[end - begin for begin, end in pairwise(ends)],
         events=answer.events,
         records=answer.records,
         mismatches=0,
