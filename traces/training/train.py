@@ -39,7 +39,7 @@ class TrainingConfig:
     `learning_rate` to `final_fraction` of it.
     """
 
-    steps: int = 2_000
+    steps: int = 2_800
     minutes: float = 0.0
     batch: int = 4
     learning_rate: float = 3e-3
