@@ -4,15 +4,13 @@ Random back-pressure on every channel, random latencies, SLVERR and DECERR; ever
 a slot without a transfer must keep what it held. All of ours is driven and sampled at the falling edge.
 """
 
-import logging
 import os
 import random
-from itertools import repeat
 
 import cocotb
+from axi_agents import ReadSlave
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
-from cocotbext.axi import AxiReadBus, AxiResp, AxiSlaveRead
 from moefetch.hw.config import UnitConfig
 
 PERIOD_NS = 10
@@ -49,23 +47,6 @@ class Memory:
         return MEMORY[offset : offset + length]
 
 
-class Slave(AxiSlaveRead):
-    """cocotbext-axi's slave; half of the error responses are DECERR, which it does not give by itself."""
-
-    def __init__(self, dut, memory, rng):
-        super().__init__(AxiReadBus.from_prefix(dut, "axi"), dut.clk, dut.rst, target=memory)
-        self.log.setLevel(logging.ERROR)
-        self.ar_channel.queue_occupancy_limit = 8
-        send = self.r_channel.send
-
-        async def send_response(beat):
-            if beat.rresp == AxiResp.SLVERR and rng.random() < 0.5:
-                beat.rresp = AxiResp.DECERR
-            await send(beat)
-
-        self.r_channel.send = send_response
-
-
 class Bench:
     """Feeds descriptors and pulses, takes statuses, keeps the slots' bytes."""
 
@@ -73,22 +54,13 @@ class Bench:
         self.dut, self.rng = dut, random.Random(seed)
         self.pause, self.disturb = pause, disturb
         self.memory = Memory(dut, random.Random(seed + 1), slowness)
-        self.slave = Slave(dut, self.memory, random.Random(seed + 2))
-        for channel in (self.slave.ar_channel, self.slave.r_channel):
-            channel.log.setLevel(logging.ERROR)
-            channel.set_pause_generator(self._coin(channel is self.slave.ar_channel))
+        self.slave = ReadSlave(dut, "axi", self.memory, random.Random(seed + 2), pause=pause)
         self.guard = bytes([GUARD]) * CONFIG.slot_bytes
         self.slots = [bytearray(self.guard) for _ in range(CONFIG.slots)]
         self.running: dict[int, tuple[int, int]] = {}
         self.aborted: set[int] = set()
         self.queues: dict[str, list] = {"demand": [], "prefetch": []}
         self.statuses: list[tuple[int, int, int]] = []
-
-    def _coin(self, address):
-        if not self.pause:
-            return repeat(False)
-        rng = random.Random(self.rng.random())
-        return (rng.random() < self.pause * (1 if address else 0.5) for _ in repeat(None))
 
     async def start(self, **settings):
         dut = self.dut

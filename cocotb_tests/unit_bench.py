@@ -1,0 +1,260 @@
+"""cocotb tests of the emitted unit: random scenes against a third party's AXI models, beside the golden model.
+
+Every record of the commit log, grant, counter and interrupt cause is checked, and every word of every granted expert.
+"""
+
+import os
+import random
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import AxiResp
+from moefetch.hw.counter_names import COUNTERS, broken_laws
+from moefetch.hw.records import Fill, Kind
+from moefetch.hw.register_access import (
+    command_writes,
+    counter_offset,
+    field_table,
+    register_offsets,
+    settings_writes,
+    table_writes,
+    top_k_writes,
+)
+from moefetch.sim.golden.candidates import HintBeat
+from moefetch.sim.golden.event import RouterBeat
+from moefetch.sim.lockstep import Lockstep
+from moefetch.sim.profile import Profile
+from moefetch.sim.replay_result import ReplayJob
+from unit_scenes import CONFIG, SCENES, SETTINGS, TOP_K
+from unit_world import World
+
+PERIOD_NS = 10
+SEEDS = [int(seed) for seed in os.environ["UNIT_SEEDS"].split()]
+OFFSETS, FIELDS = register_offsets(CONFIG), field_table(CONFIG)
+TRANSFER_ERROR, ROUTE_FAULT, QUEUE_OVERFLOW, COMMAND_DONE, CONFIG_ERROR = (1 << bit for bit in range(5))
+
+
+class Bench:
+    """Plays one scene."""
+
+    def __init__(self, dut, name, seed):
+        self.dut, self.scene = dut, SCENES[name]
+        self.rng = rng = random.Random(f"{name} {seed}")
+        dut._log.info("scene %s, seed %d", name, seed)
+        index = CONFIG.predictors.index(self.scene.predictor) + 1 if self.scene.predictor else 0
+        settings = SETTINGS | {"predictor": index} | self.scene.settings
+        self.settings, self.top_k = settings, TOP_K[: settings["n_layers"]]
+        shape = (settings["n_layers"], settings["n_experts"], CONFIG.max_top_k)
+        rows = [rng.sample(range(shape[1]), shape[2]) for _ in range(shape[0] * shape[1])]
+        self.profile = Profile(np.array(rows, np.uint16).reshape(shape))
+        job = ReplayJob(
+            name=name, policy="", events=[], workload=None, unit=CONFIG, predictor=self.scene.predictor,
+            settings=settings, top_k=self.top_k, profile=self.profile,
+        )  # fmt: skip
+        self.lockstep = Lockstep(job)
+        self.model = self.lockstep.model
+        self.world = World(dut, rng, self.scene, settings, self.model)
+        self.registers = self.world.registers
+        self.layers, self.events = self._script()
+        self.causes = self.expected_causes = self.hint_faults = 0
+        self.over = False
+
+    def _script(self):
+        """Return the layer and the tokens' experts of each event, a few more than are played."""
+        rng, n_layers = self.rng, self.settings["n_layers"]
+        layers, events = [0], []
+        while len(layers) < self.scene.n_events + 4:
+            layers.append((layers[-1] + rng.choice((1, 1, 1, 1, 1, 1, 1, 2))) % n_layers)
+        for number, layer in enumerate(layers):
+            size = min(self.top_k[layer] + rng.choice((0, 0, 1)), self.settings["n_experts"])
+            tokens = [rng.sample(range(self.settings["n_experts"]), size) for _ in range(rng.choice((1, 1, 2, 4)))]
+            again = number >= n_layers and rng.random() < self.scene.repeat
+            events.append(events[number - n_layers] if again else tokens)
+        return layers, events
+
+    async def play(self):
+        """Run the scene and check what is left to check at its end."""
+        dut = self.dut
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 4)
+        dut.rst.value = 0
+        await ClockCycles(dut.clk, 2)
+        await self._program()
+        cocotb.start_soon(self._step())
+        interrupts = cocotb.start_soon(self._serve_interrupts())
+        commands = cocotb.start_soon(self._give_commands())
+        await self._send_events()
+        self.over = True
+        await commands
+        await self._settle()
+        interrupts.cancel()
+        await self._check_end()
+
+    async def _step(self):
+        while True:
+            await RisingEdge(self.dut.clk)
+            self.world.step()
+
+    async def _program(self):
+        registers = self.registers
+        await registers.write(top_k_writes(CONFIG, self.top_k))
+        rows = [
+            (layer, expert, [(named, 2) for named in row])
+            for layer, table in enumerate(self.profile.rows.tolist())
+            for expert, row in enumerate(table)
+        ]
+        for predictor in range(len(CONFIG.predictors)):
+            await registers.write(table_writes(CONFIG, predictor, rows))
+        await registers.write(settings_writes(CONFIG, self.settings))
+        await registers.write([(OFFSETS["IRQ_ENABLE"], 31), (OFFSETS["COUNTER_CONTROL"], 2)])
+
+    # What comes in
+
+    async def _send_events(self):
+        rng, world = self.rng, self.world
+        for number in range(self.scene.n_events):
+            beats = self._beats(number)
+            self.model.offer_event(beats)
+            world.route.queue.extend(beat._asdict() for beat in beats)
+            await self._until(world.route.is_empty)
+            self._hint(number)
+            if rng.random() >= self.scene.rush:
+                await self._until(lambda sent=number + 1: world.seen[Kind.END] == sent)
+                await ClockCycles(self.dut.clk, rng.randint(*self.scene.attention))
+
+    def _beats(self, number):
+        """Return router beats; a wrong one may break any rule, but the first event must begin the first step."""
+        rng, layer = self.rng, self.layers[number]
+        start = number == 0 or (layer == 0 and rng.random() < 0.2)
+        beats = [
+            RouterBeat(layer, expert, rng.randrange(256), place == len(token) - 1, False, start)
+            for token in self.events[number]
+            for place, expert in enumerate(token)
+        ]
+        for place, beat in enumerate(beats):
+            if number and rng.random() < self.scene.faults:
+                name, bits = rng.choice((("layer", CONFIG.layer_bits), ("expert", CONFIG.expert_bits)))
+                beats[place] = beat._replace(**{name: rng.randrange(1 << bits)})
+        return [*beats[:-1], beats[-1]._replace(last=True)]
+
+    def _hint(self, number):
+        """Queue hints for some of the next events; without hints the port must swallow them."""
+        rng = self.rng
+        for ahead in range(1, rng.choice((1, 2, 3, 4))):
+            layer, coming = self.layers[number + ahead], {e for token in self.events[number + ahead] for e in token}
+            right, wrong, n_experts = self.scene.right, self.scene.wrong, self.settings["n_experts"]
+            named = [e for e in range(n_experts) if rng.random() < (right if e in coming else wrong)]
+            if rng.random() < self.scene.faults:
+                named.append((1 << CONFIG.expert_bits) - 1)
+                self.hint_faults += named[-1] >= n_experts
+            rng.shuffle(named)
+            hints = [HintBeat(layer, e, rng.randrange(256), place == len(named) - 1) for place, e in enumerate(named)]
+            self.model.offer_hints(hints)
+            self.world.hint.queue.extend(hint._asdict() for hint in hints)
+
+    async def _give_commands(self):
+        rng, registers = self.rng, self.registers
+        kinds = ("flush", "invalidate_all", "pin_key", "unpin_key", "quiesce", "resume", "wrong write", "snapshot")
+        while self.scene.commands and not self.over:
+            await ClockCycles(self.dut.clk, rng.randrange(2 * self.scene.commands))
+            kind = rng.choice(kinds)
+            if kind == "wrong write":
+                assert await registers.response(OFFSETS["N_LAYERS"], bytes(4)) == AxiResp.SLVERR
+                self.expected_causes |= CONFIG_ERROR
+            elif kind == "snapshot":
+                assert not (broken := broken_laws(await self._counters())), broken
+            else:
+                await self._command(kind, rng.randrange(2), rng.randrange(2))
+        if self.scene.commands:
+            await self._command("resume", 0, 0)
+
+    async def _command(self, kind, layer, expert):
+        """Give a command, tell the golden model, and wait until the unit has done it."""
+        model, world = self.model, self.world
+        self.expected_causes |= COMMAND_DONE
+        if kind == "flush":
+            model.offer_flush()
+        elif kind == "invalidate_all":
+            model.offer_invalidate()
+        elif kind == "pin_key":
+            model.offer_pin(layer, expert)
+        elif kind == "unpin_key":
+            model.offer_unpin(layer, expert)
+        model.may_be_quiesced |= kind == "quiesce"
+        world.quiesced &= kind != "resume"
+        await self.registers.write(command_writes(CONFIG, kind, layer=layer, expert=expert))
+        while await self._field("command_busy"):
+            pass
+        world.quiesced |= kind == "quiesce"
+        model.may_be_quiesced &= kind != "resume"
+        assert await self._field("quiesced") == world.quiesced
+
+    async def _serve_interrupts(self):
+        """Note and clear the causes of each interrupt."""
+        while True:
+            while self.dut.irq.value != 1:
+                await RisingEdge(self.dut.clk)
+            causes = await self.registers.read(OFFSETS["IRQ_STATUS"])
+            assert causes, "an interrupt without a cause"
+            self.causes |= causes
+            await self.registers.write([(OFFSETS["IRQ_STATUS"], causes)])
+
+    # How it ends
+
+    async def _until(self, holds):
+        while not holds():
+            await RisingEdge(self.dut.clk)
+
+    async def _field(self, name):
+        place = FIELDS[name]
+        return await self.registers.read(place.offset) >> place.lsb & ((1 << place.width) - 1)
+
+    async def _counters(self):
+        await self.registers.write([(OFFSETS["COUNTER_CONTROL"], 1)])
+        return {name: await self.registers.read(counter_offset(CONFIG, name), 8) for name in COUNTERS}
+
+    async def _settle(self):
+        """Wait until the unit is idle and has nothing to become busy with."""
+        world = self.world
+        await self._until(lambda: world.seen[Kind.END] == self.scene.n_events and world.hint.is_empty())
+        quiet = 0
+        while quiet < 4:
+            await ClockCycles(self.dut.clk, 60)
+            quiet = quiet + 1 if await self._field("idle") else 0
+
+    async def _check_end(self):
+        world, scene, model = self.world, self.scene, self.model
+        counters = await self._counters()
+        self.lockstep.finish(counters)
+        others = {
+            "events": scene.n_events, "route_faults": model.faults, "error_grants": world.errors,
+            "hint_faults": self.hint_faults if self.settings["hints"] else 0, "demand_issued": world.seen["demand"],
+            "bank_conflicts": sum(element.conflicts for element in world.elements), "bursts": world.slave.bursts,
+        }  # fmt: skip
+        assert {name: counters[name] for name in others} == others
+        assert sum(counters[f"{kind}_beats"] for kind in ("demand", "prefetch", "discarded")) == world.slave.beats
+        assert counters["retries"] or not scene.transient
+        assert sum(element.words for element in world.elements) == self.settings["expert_beats"] * (
+            world.granted - world.errors
+        )
+        assert not world.memory.strays, "words were fetched that belong to no expert"
+        assert await self._field("event_number") == scene.n_events - 1
+        assert (await self._field("failed_layer"), await self._field("failed_expert")) == world.failed_key
+        for cause, holds in (
+            (TRANSFER_ERROR, world.seen[Kind.FILL, Fill.FAILED]), (ROUTE_FAULT, model.faults),
+            (QUEUE_OVERFLOW, counters["overflow"]),
+        ):  # fmt: skip
+            self.expected_causes |= cause if holds else 0
+        assert (self.causes, self.dut.irq.value) == (self.expected_causes, 0)
+        for sign in scene.must:
+            assert world.seen[sign], f"the scene has no {sign!r}"
+        assert model.faults > 0 or not scene.faults
+
+
+@cocotb.test()
+@cocotb.parametrize(name=list(SCENES), seed=SEEDS)
+async def scene(dut, name, seed):
+    await Bench(dut, name, seed).play()

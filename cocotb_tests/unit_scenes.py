@@ -1,0 +1,90 @@
+"""What the emitted unit is put through: settings, the world's behaviour, and the records that must come of them."""
+
+import os
+from dataclasses import dataclass, field
+
+from moefetch.hw.config import UnitConfig
+from moefetch.hw.records import AbortPolicy, Class, Expiry, Fill, Filter, GrantStatus, Issue, Kind, Sweep, VictimPolicy
+
+CONFIG = UnitConfig.model_validate_json(os.environ["UNIT_CONFIG"])
+TOP_K = (2, 1, 2, 2)
+SETTINGS = {
+    "n_layers": 4, "n_experts": 8, "n_slots": 8, "expert_beats": 20, "base": 0xFEDC_BA98_7654_3000,
+    "layer_stride": 1 << 20, "expert_stride": 1 << 13, "hints": 0, "hints_first": 0, "row_entries": CONFIG.max_top_k,
+    "budget": 4, "min_score": 2, "hold_cycles": 0, "victim_policy": VictimPolicy.LRU, "abort_policy": AbortPolicy.NEVER,
+    "evict_at_event_end": 0, "outstanding": 2, "burst_beats": 8, "retries": 3, "qos_demand": 12, "qos_prefetch": 3,
+    "cache": 11, "prot": 5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run: what is set, how the world behaves, and which records must have come.
+
+    Probabilities: `gap` and `stall` per cycle on our and on the third party's handshakes, `slow` per bus word that it
+    waits for some of `latency` cycles, `bad` and `transient` per expert to fail always or for a while, `faults` per
+    beat to be a wrong one, `right` and `wrong` of a hint for an expert that comes and for another, `repeat` that an
+    event is that of the step before, `rush` that an event is not waited for. `attention` cycles lie between events,
+    `compute` between a last word and its release, and `commands` between commands; none if it is 0.
+    """
+
+    settings: dict = field(default_factory=dict)
+    predictor: str | None = None
+    n_events: int = 16
+    gap: float = 0.2
+    stall: float = 0.2
+    slow: float = 0.02
+    latency: tuple[int, int] = (1, 30)
+    bad: float = 0.0
+    transient: float = 0.0
+    faults: float = 0.0
+    right: float = 0.7
+    wrong: float = 0.15
+    repeat: float = 0.3
+    rush: float = 0.3
+    attention: tuple[int, int] = (5, 150)
+    compute: tuple[int, int] = (0, 20)
+    commands: int = 0
+    must: tuple = ()
+
+
+HINTS = {"hints": 1}
+ERRORS = {"bad": 0.15, "transient": 0.5, "must": ((Kind.FILL, Fill.FAILED), (Kind.RELEASE, GrantStatus.ERROR))}
+SCENES = {
+    "none": Scene(must=((Kind.ISSUE, Issue.EVICT), (Kind.CLASSIFY, Class.HIT_REUSE))),
+    "hints": Scene(HINTS, rush=0.1, must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),)),
+    "few_slots": Scene(
+        HINTS | {"n_slots": 3, "budget": 8}, attention=(5, 400), compute=(0, 60),
+        must=((Kind.ISSUE, Issue.OWN_RELEASED), (Kind.ISSUE, Issue.WAIT)),
+    ),
+    "least_stale": Scene(
+        HINTS | {"n_slots": 5, "victim_policy": VictimPolicy.LEAST_STALE}, must=((Kind.ISSUE, Issue.EVICT),),
+    ),
+    "evict": Scene(
+        HINTS | {"evict_at_event_end": 1, "abort_policy": AbortPolicy.HALF}, wrong=0.5, slow=0.08, attention=(5, 60),
+        must=((Kind.FREE, Sweep.EVENT_END), (Kind.EXPIRE, Expiry.EXPIRED)),
+    ),
+    "abort": Scene(
+        HINTS | {"n_slots": 5, "abort_policy": AbortPolicy.ALWAYS, "victim_policy": VictimPolicy.LEAST_STALE},
+        right=0.1, wrong=0.5, slow=0.05, attention=(5, 80), must=((Kind.ABORT, Sweep.WRONG), Kind.DRAIN),
+    ),
+    "errors": Scene(HINTS | {"hints_first": 1}, **ERRORS),
+    "faults": Scene(HINTS | {"n_layers": 3, "n_experts": 6}, faults=0.3),
+    "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=24, commands=120, must=(
+        Kind.FLUSH, (Kind.PIN, Sweep.PIN), (Kind.FREE, Sweep.INVALIDATE), (Kind.CANDIDATE, Filter.EXPIRED),
+    )),
+    "whole_slots": Scene(
+        HINTS | {"expert_beats": CONFIG.slot_beats, "burst_beats": 256}, n_events=6, gap=0, stall=0, slow=0,
+        attention=(5, 300), must=((Kind.FILL, Fill.DONE),),
+    ),
+    "st_moe": Scene(
+        predictor="st_moe", n_events=24, rush=0.1, repeat=0.7, must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),),
+    ),
+    "st_moe_paper": Scene(
+        {"hold_cycles": 20}, "st_moe_paper", n_events=24, rush=0, repeat=0.7, must=((Kind.CANDIDATE, Filter.RESIDENT),),
+    ),
+    "everything": Scene(
+        HINTS | {"n_slots": 6, "abort_policy": AbortPolicy.HALF}, "st_moe", n_events=24, commands=300, faults=0.05,
+        repeat=0.6, **ERRORS,
+    ),
+}  # fmt: skip

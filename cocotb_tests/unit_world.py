@@ -1,0 +1,188 @@
+"""What surrounds the emitted unit: a third party's memory and bus master, processing elements, the golden model."""
+
+from collections import Counter, deque
+
+from axi_agents import ReadSlave, Receiver, Registers, Sender
+from cocotb.triggers import ClockCycles
+from moefetch.hw.records import Fill, Filter, GrantStatus, Issue, Kind, Record
+from moefetch.hw.replay_pattern import pattern, pattern_bytes
+from unit_scenes import CONFIG
+
+
+class Memory:
+    """Holds the pattern in the experts' bytes; slow now and then, with errors on chosen words.
+
+    A `bad` expert (layer, expert) always fails. Others fail up to `retries` times in a row: the unit must survive it.
+    """
+
+    def __init__(self, dut, rng, scene, settings):
+        self._dut, self._rng, self._scene, self._settings = dut, rng, scene, settings
+        self.bad = set()
+        self.strays = []
+        self._failures = {}
+        for layer in range(settings["n_layers"]):
+            for expert in range(settings["n_experts"]):
+                if rng.random() < scene.bad:
+                    self.bad.add((layer, expert))
+                    self._failures[self.address(layer, expert) + 4 * rng.randrange(settings["expert_beats"])] = 1 << 30
+                else:
+                    self.disturb(layer, expert)
+
+    def address(self, layer, expert):
+        """Return where an expert begins."""
+        settings = self._settings
+        return settings["base"] + layer * settings["layer_stride"] + expert * settings["expert_stride"]
+
+    def disturb(self, layer, expert):
+        """Let an expert that is not on its way fail now and then when it is fetched next."""
+        first, beats, retries = self.address(layer, expert), self._settings["expert_beats"], self._settings["retries"]
+        left = any(self._failures.get(first + 4 * beat) for beat in range(beats))
+        if retries and not left and self._rng.random() < self._scene.transient:
+            self._failures[first + 4 * self._rng.randrange(beats)] = self._rng.randint(1, retries)
+
+    async def read(self, address, length):
+        """Return bytes, or raise for an error response."""
+        if self._rng.random() < self._scene.slow:
+            await ClockCycles(self._dut.clk, self._rng.randint(*self._scene.latency))
+        if self._failures.get(address, 0) > 0:
+            self._failures[address] -= 1
+            raise OSError("injected")
+        settings = self._settings
+        layer, rest = divmod(address - settings["base"], settings["layer_stride"])
+        expert, offset = divmod(rest, settings["expert_stride"])
+        inside = layer < settings["n_layers"] and expert < settings["n_experts"]
+        if not inside or offset >= settings["expert_beats"] * CONFIG.bus_bytes:
+            self.strays.append(hex(address))
+        return pattern_bytes(address, length)
+
+
+class Element:
+    """A processing element: reads every word of each expert it is given, in some order, and then thinks a while."""
+
+    def __init__(self, dut, index, world):
+        self._world, self._rng = world, world.rng
+        self._port = {name: getattr(dut, f"read_{index}_{name}") for name in ("valid", "ready", "slot", "beat", "data")}
+        self._port["valid"].value = 0
+        self.grants = deque()
+        self._beats = deque()
+        self._offered = self._expected = None
+        self._wait = 0
+        self.words = self.conflicts = 0
+
+    def give(self, grant):
+        """Take another grant."""
+        self.grants.append(grant)
+        if len(self.grants) == 1:
+            self._begin()
+
+    def _begin(self):
+        beats = list(range(self._world.settings["expert_beats"]))
+        if self._rng.random() < 0.5:
+            self._rng.shuffle(beats)
+        self._beats.extend(beats)
+        self._wait = self._rng.randint(*self._world.scene.compute)
+
+    def step(self):
+        """Check the word that was read, ask for the next; return a grant whose expert is done with."""
+        port = self._port
+        if self._expected is not None:
+            assert int(port["data"].value) == self._expected, f"a wrong word of {self.grants[0]}"
+            self._expected = None
+            self.words += 1
+        if self._offered is not None:
+            if port["ready"].value == 1:
+                grant = self.grants[0]
+                place = self._world.memory.address(grant["layer"], grant["expert"])
+                self._expected = pattern(place + CONFIG.bus_bytes * self._offered)
+                self._offered = None
+                port["valid"].value = 0
+            else:
+                self.conflicts += 1
+        if self._offered is None and self._beats and self._rng.random() >= self._world.scene.gap:
+            self._offered = self._beats.popleft()
+            port["slot"].value = self.grants[0]["slot"]
+            port["beat"].value = self._offered
+            port["valid"].value = 1
+        return self._finished()
+
+    def _finished(self):
+        if not self.grants or self._beats or self._offered is not None or self._expected is not None:
+            return None
+        if self._wait:
+            self._wait -= 1
+            return None
+        done = self.grants.popleft()
+        if self.grants:
+            self._begin()
+        return done
+
+
+class World:
+    """Steps everything at each rising edge and checks each record, grant, word and burst as it comes."""
+
+    def __init__(self, dut, rng, scene, settings, model):
+        self.dut, self.rng, self.scene, self.settings, self.model = dut, rng, scene, settings, model
+        self.memory = Memory(dut, rng, scene, settings)
+        self.slave = ReadSlave(dut, "m_axi", self.memory, rng, pause=scene.stall, check_burst=self._check_burst)
+        self.registers = Registers(dut, "s_axil", rng, pause=scene.stall)
+        self.route = Sender(dut, "route", rng, scene.gap)
+        self.hint = Sender(dut, "hint", rng, scene.gap)
+        self.release = Sender(dut, "release", rng, scene.gap)
+        self.grant = Receiver(dut, "grant", ("layer", "expert", "slot", "status"), rng, scene.stall)
+        self.elements = [Element(dut, index, self) for index in range(CONFIG.n_pe)]
+        self.seen = Counter()
+        self.cycle = self.granted = self.errors = 0
+        self.failed_key = (0, 0)
+        self.quiesced = False
+
+    def step(self):
+        """Handle one cycle."""
+        self.cycle += 1
+        assert self.cycle < 100_000, "the unit hangs"
+        if self.dut.record_valid.value == 1:
+            self._take_record(Record.decode(int(self.dut.record.value)))
+        grant = self.grant.step()
+        if grant is not None:
+            self._take_grant(grant)
+        for element in self.elements:
+            done = element.step()
+            if done is not None:
+                self._give_back(done)
+        for port in (self.route, self.hint, self.release):
+            port.step()
+
+    def _take_record(self, record):
+        self.model.check(record, self.cycle)
+        self.seen[record.kind, record.outcome] += 1
+        self.seen[record.kind] += 1
+        if record.kind == Kind.FILL and record.outcome == Fill.FAILED:
+            self.failed_key = (record.layer, record.expert)
+        if record.kind == Kind.ISSUE and record.source == 0 and record.outcome <= Issue.OWN_RELEASED:
+            self.seen["demand"] += 1
+        if self.quiesced:
+            assert not (record.kind == Kind.ISSUE and record.source == 1), "a prefetch is issued while quiesced"
+            assert record.kind != Kind.CANDIDATE or record.outcome == Filter.EXPIRED
+
+    def _take_grant(self, grant):
+        key = grant["layer"], grant["expert"]
+        self.model.check_grant(*grant.values())
+        failed = grant["status"] == GrantStatus.ERROR
+        assert failed == (key in self.memory.bad), f"{grant}: bad experts are {self.memory.bad}"
+        self.granted += 1
+        if failed:
+            self.errors += 1
+            self._give_back(grant)
+        else:
+            self.memory.disturb(*key)
+            self.rng.choice(self.elements).give(grant)
+
+    def _give_back(self, grant):
+        """Release in some order."""
+        self.release.queue.insert(self.rng.randint(0, len(self.release.queue)), grant)
+
+    def _check_burst(self, request):
+        settings = self.settings
+        stream = "demand" if int(request.arid) else "prefetch"
+        found = [int(getattr(request, f"ar{name}")) for name in ("qos", "cache", "prot", "burst", "lock", "size")]
+        expected = [settings[f"qos_{stream}"], settings["cache"], settings["prot"], 1, 0, 2]
+        assert found == expected and int(request.arlen) < settings["burst_beats"], f"{request}: expected {expected}"
