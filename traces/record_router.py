@@ -53,9 +53,7 @@ def find_routers(model: Any) -> list[Router]:
     calls: dict[str, tuple[tuple[Any, ...], Any]] = {}
     modules = dict(_router_modules(model))
     handles = [
-        module.register_forward_hook(
-            lambda _module, inputs, output, name=name: calls.update({name: (inputs, output)})
-        )
+        module.register_forward_hook(lambda _module, inputs, output, name=name: calls.update({name: (inputs, output)}))
         for name, module in modules.items()
     ]
     try:
