@@ -1,0 +1,250 @@
+"""Tables of the manual that come from the code: `python docs/generated.py` writes them into the pages.
+
+A page holds each between `<!-- begin NAME -->` and `<!-- end NAME -->`. A test renders them again and compares, so
+that no table says what the code no longer does.
+"""
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+
+from moefetch.hw.config import UNIT_PRESETS, UnitConfig
+from moefetch.hw.counter_names import COUNTERS, LAWS
+from moefetch.hw.flat_ports import FlatPorts
+from moefetch.hw.prefetch_unit import PrefetchUnit
+from moefetch.hw.register_map import Access, Register, RegisterField, register_map
+from moefetch.predictor_rtl.cct import CONFIDENCE_BITS
+from moefetch.sim.metrics import FIGURES, LABELS
+from moefetch.sim.model_spec import ModelSpec, load_model
+from moefetch.sim.platform_spec import BackgroundSpec, ComputeSpec, LinkSpec, PlatformSpec, load_platform
+from moefetch.sim.policies import POLICIES
+from moefetch.sim.preset_files import preset_names
+from moefetch.traces.importers.table import IMPORTERS
+from pydantic import BaseModel
+
+DOCS = Path(__file__).parent
+PLACE = re.compile(r"(<!-- begin ([\w-]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+DEFAULT = UNIT_PRESETS["default"]
+ACCESS = {
+    Access.READ: "read",
+    Access.READ_WRITE: "read, write",
+    Access.CLEAR: "read, write 1 to clear",
+    Access.PULSE: "write 1 to start",
+}
+
+
+def table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a Markdown table."""
+    heading = list(heading)
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: object) -> str:
+    """Return text as code."""
+    return f"`{text}`"
+
+
+def field_texts(spec: type) -> dict[str, str]:
+    """Return field -> the docstring that follows it in a class."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(spec))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    texts = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            texts[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
+    return texts
+
+
+def limits(spec: type[BaseModel], name: str) -> str:
+    """Return the range that a field allows, as its validation states it."""
+    bounds = {type(limit).__name__: limit for limit in spec.model_fields[name].metadata}
+    low, high = bounds.get("Ge"), bounds.get("Le")
+    return f"{low.ge if low else ''} .. {high.le if high else ''}".strip(" .") + (
+        " or more" if low and not high else ""
+    )
+
+
+def spec_rows(spec: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
+    """Return (field, range, meaning) of a specification."""
+    texts = field_texts(spec)
+    parts = {"link", "background", "compute"}
+    return [
+        (code(prefix + name), limits(spec, name), texts.get(name, "name that reports print"))
+        for name in spec.model_fields
+        if name not in parts
+    ]
+
+
+def figures() -> str:
+    """Every derived figure with its formula, as sim/metrics.py computes it."""
+    rows = [(code(figure.name), figure.formula, figure.unit, figure.label) for figure in FIGURES]
+    return table(("figure", "formula", "unit", "label"), rows)
+
+
+def labels() -> str:
+    """What the labels of figures mean."""
+    return table(("label", "meaning"), LABELS.items())
+
+
+def counters() -> str:
+    """Every counter, in the order of the register window."""
+    rows = [(index, code(name), counter.width, counter.text) for index, (name, counter) in enumerate(COUNTERS.items())]
+    return table(("index", "counter", "bits", "what it counts"), rows)
+
+
+def laws() -> str:
+    """The conservation laws."""
+    return "```text\n" + "\n".join(f"{total:12} = {' + '.join(parts)}" for total, parts in LAWS.items()) + "\n```"
+
+
+def policies() -> str:
+    """The replay's policies."""
+    return table(("policy", "what prefetches"), [(code(name), policy.text) for name, policy in POLICIES.items()])
+
+
+def importers() -> str:
+    """The formats that `moefetch trace import` reads."""
+    return table(("`--format`", "source"), [(code(importer.name), importer.description) for importer in IMPORTERS])
+
+
+def models() -> str:
+    """The model presets."""
+    specs = [load_model(name) for name in preset_names("models")]
+    rows = [(code(s.name), s.n_layers, s.n_experts, s.top_k, f"{s.expert_bytes:,}") for s in specs]
+    return table(("preset", "MoE layers", "experts", "top-k", "bytes of an expert"), rows)
+
+
+def platforms() -> str:
+    """The platform presets."""
+    rows = [
+        (code(s.name), f"{s.clock_hz / 1e6:g}", s.bus_bytes, f"{float(s.link_bytes_per_second) / 1e9:.4g}",
+         f"{s.link.latency_ns:g}", s.link.outstanding, s.slots, s.n_pe)
+        for s in map(load_platform, preset_names("platforms"))
+    ]  # fmt: skip
+    heading = ("preset", "clock, MHz", "bus, bytes", "link, GB/s", "latency, ns", "bursts", "slots", "PEs")
+    return table(heading, rows)
+
+
+def model_fields() -> str:
+    """The fields of a model file."""
+    return table(("field", "range", "meaning"), spec_rows(ModelSpec))
+
+
+def platform_fields() -> str:
+    """The fields of a platform file."""
+    rows = spec_rows(PlatformSpec)
+    for prefix, spec in (("link", LinkSpec), ("background", BackgroundSpec), ("compute", ComputeSpec)):
+        rows += spec_rows(spec, f"{prefix}.")
+    texts = {
+        "`background.period_cycles`": "Cycles from one start of background traffic to the next; 0 for none.",
+        "`background.length_cycles`": "Cycles that it takes the link; below the period.",
+    }
+    return table(("field", "range", "meaning"), [(name, span, texts.get(name, text)) for name, span, text in rows])
+
+
+def unit_fields() -> str:
+    """The fields of a unit's configuration with the values of both presets."""
+    values = {name: preset.model_dump() for name, preset in UNIT_PRESETS.items()}
+
+    def shown(value: object) -> str:
+        return code(", ".join(value) if isinstance(value, tuple) else str(value).lower())
+
+    rows = [
+        (name, span, *(shown(values[preset][name.strip("`")]) for preset in UNIT_PRESETS), text)
+        for name, span, text in spec_rows(UnitConfig)
+    ]
+    return table(("field", "range", *UNIT_PRESETS, "meaning"), rows)
+
+
+def ports() -> str:
+    """The ports of the emitted module of the default unit, those of processing element 0 for all."""
+    found = FlatPorts(PrefetchUnit(config=DEFAULT)).ports
+    rows = [
+        (code(port.name.replace("read_0_", "read_I_")), port.direction, port.width)
+        for port in found
+        if not re.match(r"read_[1-9]", port.name)
+    ]
+    return table(("port", "direction", "bits"), rows)
+
+
+def predictor_tables() -> str:
+    """Size of a predictor's tables."""
+    rows = []
+    for name, unit in UNIT_PRESETS.items():
+        cct = (unit.max_layers << unit.expert_bits) * unit.max_top_k * (unit.expert_bits + CONFIDENCE_BITS)
+        rows.append((code(name), f"{cct:,}", f"{unit.max_layers * (unit.max_experts + 1):,}"))
+    return table(("unit", "CCT, bits", "HT, bits (valid flags included)"), rows)
+
+
+def registers() -> str:
+    """The register map of the default unit."""
+    found = register_map(DEFAULT)
+    summary = table(
+        ("offset", "register", "bits", "reset", "meaning"),
+        [(offset(r), code(r.name), r.width, f"`0x{r.reset:X}`", r.description) for r in found],
+    )
+    return "\n\n".join([summary, *(register_section(register) for register in found)])
+
+
+def offset(register: Register) -> str:
+    """Return a register's offset, or those of an array."""
+    return f"`0x{register.offset:03X}`" + (f" + {register.stride} i" if register.count > 1 else "")
+
+
+def register_section(register: Register) -> str:
+    """Return the fields of one register."""
+    index = f", i = 0 to {register.count - 1}" if register.count > 1 else ""
+    rows = [
+        (bits(field), code(field.name), ACCESS[field.access], span(field), field.description)
+        for field in register.fields
+    ]
+    heading = table(("bits", "field", "access", "range", "meaning"), rows)
+    return f"### {register.name}\n\nOffset {offset(register)}{index}. {register.description}\n\n{heading}"
+
+
+def bits(field: RegisterField) -> str:
+    """Return the place of a field in its register."""
+    return str(field.lsb) if field.width == 1 else f"{field.lsb + field.width - 1}:{field.lsb}"
+
+
+def span(field: RegisterField) -> str:
+    """Return what may be written to a field."""
+    if field.access is not Access.READ_WRITE:
+        return ""
+    if field.byte_address:
+        return f"multiples of {field.unit}"
+    return f"{field.minimum} to {field.maximum}"
+
+
+TABLES = {
+    "counters": counters, "figures": figures, "importers": importers, "labels": labels, "laws": laws,
+    "model-fields": model_fields, "models": models, "platform-fields": platform_fields, "platforms": platforms,
+    "policies": policies, "ports": ports, "predictor-tables": predictor_tables, "registers": registers,
+    "unit-fields": unit_fields,
+}  # fmt: skip
+"""Name in a page -> what renders it."""
+
+
+def rendered(text: str) -> str:
+    """Return a page with its tables as the code has them now."""
+    return PLACE.sub(lambda place: f"{place[1]}{TABLES[place[2]]()}\n{place[3]}", text)
+
+
+def main() -> int:
+    """Write the tables into the pages."""
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        new = rendered(text)
+        if new != text:
+            page.write_text(new, encoding="utf-8")
+            print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
