@@ -59,6 +59,7 @@ class Bench:
         self.registers = self.world.registers
         self.layers, self.events = self._script()
         self.causes = self.expected_causes = self.hint_faults = 0
+        self.pinned: list[tuple[int, int]] = []
         self.over = False
 
     def _script(self):
@@ -166,12 +167,17 @@ class Bench:
                 self.expected_causes |= CONFIG_ERROR
             elif kind == "snapshot":
                 assert not (broken := broken_laws(await self._counters())), broken
-            else:
-                await self._command(kind, rng.randrange(2), rng.randrange(2))
+            elif kind == "pin_key" and len(self.pinned) < 2 and self.world.recent:
+                self.pinned.append(rng.choice(self.world.recent))
+                await self._command(kind, *self.pinned[-1])
+            elif kind == "unpin_key" and self.pinned:
+                await self._command(kind, *self.pinned.pop(0))
+            elif kind not in ("pin_key", "unpin_key"):
+                await self._command(kind)
         if self.scene.commands:
-            await self._command("resume", 0, 0)
+            await self._command("resume")
 
-    async def _command(self, kind, layer, expert):
+    async def _command(self, kind, layer=0, expert=0):
         """Give a command, tell the golden model, and wait until the unit has done it."""
         model, world = self.model, self.world
         self.expected_causes |= COMMAND_DONE

@@ -133,6 +133,7 @@ class World:
         self.seen = Counter()
         self.cycle = self.granted = self.errors = 0
         self.failed_key = (0, 0)
+        self.recent = deque(maxlen=2)
         self.quiesced = False
 
     def step(self):
@@ -173,6 +174,7 @@ class World:
             self.errors += 1
             self._give_back(grant)
         else:
+            self.recent.append(key)
             self.memory.disturb(*key)
             self.rng.choice(self.elements).give(grant)
 
