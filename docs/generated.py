@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from amaranth.hdl import Fragment
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.hw.counter_names import COUNTERS, LAWS
 from moefetch.hw.flat_ports import FlatPorts
@@ -163,7 +164,9 @@ def unit_fields() -> str:
 
 def ports() -> str:
     """The ports of the emitted module of the default unit, those of processing element 0 for all."""
-    found = FlatPorts(PrefetchUnit(config=DEFAULT)).ports
+    unit = FlatPorts(PrefetchUnit(config=DEFAULT))
+    Fragment.get(unit, None)  # Amaranth warns of a component that nobody elaborates
+    found = unit.ports
     rows = [
         (code(port.name.replace("read_0_", "read_I_")), port.direction, port.width)
         for port in found
