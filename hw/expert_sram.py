@@ -1,6 +1,9 @@
 """Banked expert SRAM: the room for experts, and the crossbar from its banks to processing elements."""
 
-from amaranth import Array, Cat, Module, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -71,11 +74,12 @@ class ExpertSram(wiring.Component):
             m.submodules[f"bank_{b}"] = bank
             m.d.comb += [bank.we.eq(s1_write & (s1_write_place.bank == b)), bank.wdata.eq(s1_write_data)]
             self._connect_address(m, b, s1_write_place, places)
-        words = Array(bank.rdata for bank in self._banks)
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             s1_bank = Signal.like(place.bank, name=f"s1_bank_{p}")
             m.d.sync += s1_bank.eq(place.bank)
-            m.d.comb += port.data.eq(words[s1_bank])
+            # AND and OR rather than an indexed multiplexer: a wide one costs event-driven simulators most of their time.
+            chosen = (bank.rdata & (s1_bank == b).replicate(len(bank.rdata)) for b, bank in enumerate(self._banks))
+            m.d.comb += port.data.eq(reduce(or_, chosen))
         return m
 
     def _connect_address(self, m, index: int, write_place, read_places):
