@@ -241,7 +241,7 @@ def paper_hold() -> Diagram:
     ]
     lanes = simulate({"predictor": predictor}, drive, probes, cycles=60)
     return Diagram(
-        f"st_moe_paper: the set is ready early, and leaves {hold} cycles after the event's end", cut(lanes, 4)
+        f"st_moe_paper: the set is ready early, and is released {hold} cycles after the event's end", cut(lanes, 4)
     )
 
 

@@ -100,7 +100,9 @@ def counters() -> str:
 
 def laws() -> str:
     """The conservation laws."""
-    return "```text\n" + "\n".join(f"{total:12} = {' + '.join(parts)}" for total, parts in LAWS.items()) + "\n```"
+    lines = [f"{total:12} = {' + '.join(parts)}" for total, parts in LAWS.items()]
+    wrapped = [textwrap.fill(line, 72, subsequent_indent=" " * 15) for line in lines]
+    return "```text\n" + "\n".join(wrapped) + "\n```"
 
 
 def policies() -> str:
