@@ -24,7 +24,7 @@ CONFIG = UNIT_PRESETS["tiny"].replace(
 BENCHES = Path(__file__).parent
 PERIOD_NS = 10
 SEEDS = {"verilator": "1 2 3", "icarus": "1"}
-N_BLOCKS = 5
+N_TESTS = 6
 
 
 class Blocks(wiring.Component):
@@ -87,4 +87,4 @@ def test_blocks(simulator, tmp_path):
     result = run(built, "blocks_bench", run_dir=tmp_path, import_dir=BENCHES, env=env, seed=1)
     print(f"{simulator}: {result.cycles_per_second(PERIOD_NS):,.0f} cycles/s, {result.seconds:.0f} s")
     assert not result.failures, "\n".join(f"{case.name}: {case.message}" for case in result.failures)
-    assert len(result.cases) == N_BLOCKS * len(SEEDS[simulator].split())
+    assert len(result.cases) == N_TESTS * len(SEEDS[simulator].split())
