@@ -4,6 +4,7 @@ It runs inside the simulator's process and wakes once every POLL_CYCLES; memory,
 HDL. Files: a pickled `BenchTask` in, a pickled `BenchAnswer` out, and a progress file with the events closed.
 """
 
+import gc
 import os
 import pickle
 from collections.abc import Iterable
@@ -94,6 +95,7 @@ class _Registers:
 async def replay(dut: Any) -> None:
     """Run the task and write its answer; a mismatch is an answer too."""
     task: BenchTask = pickle.loads(Path(os.environ[TASK_VARIABLE]).read_bytes())
+    gc.freeze()  # the job is large, lives as long as the process, and would be walked by every full collection
     cocotb.start_soon(Clock(dut.clk, PERIOD_STEPS, "step").start())
     _set_workload(dut, task.job)
     dut.rst.value = 1

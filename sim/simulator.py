@@ -160,13 +160,15 @@ def run(
     results = log.with_suffix(".xml")
     runner = _runner(built.simulator)
     runner.import_dir = import_dir
+    # Left alone, cocotb rewrites the assertions of all that a test imports, which costs seconds at each start.
+    own_assertions = {"COCOTB_REWRITE_ASSERTION_FILES": f"{module.rsplit('.')[-1]}.py"}
     start = time.perf_counter()
     # cocotb's runner raises after failed tests and after a crash alike: the results tell which it was.
     with suppress(SystemExit, RuntimeError):
         runner.test(
             test_module=module, hdl_toplevel=built.top, hdl_toplevel_lang="verilog", build_dir=built.folder,
-            test_dir=run_dir, results_xml=str(results), log_file=log, extra_env=dict(env or {}), seed=seed,
-            testcase=cases, plusargs=list(plusargs),
+            test_dir=run_dir, results_xml=str(results), log_file=log, seed=seed, testcase=cases,
+            extra_env=own_assertions | dict(env or {}), plusargs=list(plusargs),
         )  # fmt: skip
     seconds = time.perf_counter() - start
     return RunResult(_read_results(results, log), seconds, log)
