@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Cat, Module, Signal
+from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -77,7 +77,7 @@ class ExpertSram(wiring.Component):
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             s1_bank = Signal.like(place.bank, name=f"s1_bank_{p}")
             m.d.sync += s1_bank.eq(place.bank)
-            # AND and OR rather than an indexed multiplexer: a wide one costs event-driven simulators most of their time.
+            # AND and OR, as a wide indexed multiplexer costs event-driven simulators most of their time.
             chosen = (bank.rdata & (s1_bank == b).replicate(len(bank.rdata)) for b, bank in enumerate(self._banks))
             m.d.comb += port.data.eq(reduce(or_, chosen))
         return m
