@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
 from moefetch.hw.counter_names import COUNTERS, broken_laws
-from moefetch.hw.records import Fill, Kind
+from moefetch.hw.records import Fill, Kind, Sweep
 from moefetch.hw.register_access import (
     command_writes,
     counter_offset,
@@ -93,6 +93,7 @@ class Bench:
         await self._settle()
         interrupts.cancel()
         await self._check_end()
+        await self._check_invalidations()
 
     async def _step(self):
         while True:
@@ -258,6 +259,29 @@ class Bench:
         for sign in scene.must:
             assert world.seen[sign], f"the scene has no {sign!r}"
         assert model.faults > 0 or not scene.faults
+
+    async def _check_invalidations(self):
+        """Free a layer, an expert and then all; the golden model knows only the last."""
+        world = self.world
+        (layer, expert), other = world.recent[-1], world.recent[0]
+        sweeps = []
+        for kind, key in (("layer", (layer, 0)), ("key", other), ("all", (0, 0))):
+            world.unchecked = []
+            await self.registers.write(command_writes(CONFIG, f"invalidate_{kind}", layer=key[0], expert=key[1]))
+            while await self._field("command_busy"):
+                pass
+            assert all(record[:2] == (Kind.FREE, Sweep.INVALIDATE) for record in world.unchecked)
+            slots = [record.slot for record in world.unchecked]
+            assert slots == sorted(slots) and len(world.unchecked) <= self.settings["n_slots"]
+            sweeps.append([(record.layer, record.expert) for record in world.unchecked])
+        assert {freed for freed, _ in sweeps[0]} <= {layer}
+        assert sweeps[1] in ([], [other])
+        assert layer not in {freed for freed, _ in sweeps[2]} and other not in sweeps[2]
+        keys = [key for sweep in sweeps for key in sweep]
+        assert len(set(keys)) == len(keys) <= self.settings["n_slots"]
+        if not self.settings["hints"] and self.scene.predictor is None:
+            assert (layer, expert) in sweeps[0] and other in sweeps[0] + sweeps[1], "both were granted last"
+        assert not (broken := broken_laws(await self._counters())), broken
 
 
 @cocotb.test()

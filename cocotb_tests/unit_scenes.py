@@ -84,7 +84,7 @@ SCENES = {
         {"hold_cycles": 20}, "st_moe_paper", n_events=24, rush=0, repeat=0.7, must=((Kind.CANDIDATE, Filter.RESIDENT),),
     ),
     "everything": Scene(
-        HINTS | {"n_slots": 6, "abort_policy": AbortPolicy.HALF}, "st_moe", n_events=24, commands=300, faults=0.05,
+        HINTS | {"n_slots": 6, "abort_policy": AbortPolicy.HALF}, "st_moe", n_events=24, commands=300, faults=0.2,
         repeat=0.6, **ERRORS,
     ),
 }  # fmt: skip

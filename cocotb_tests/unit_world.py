@@ -118,7 +118,10 @@ class Element:
 
 
 class World:
-    """Steps everything at each rising edge and checks each record, grant, word and burst as it comes."""
+    """Steps everything at each rising edge and checks each record, grant, word and burst as it comes.
+
+    `seen` counts records by kind, and by (kind, outcome); once `unchecked` is a list, records go there instead.
+    """
 
     def __init__(self, dut, rng, scene, settings, model):
         self.dut, self.rng, self.scene, self.settings, self.model = dut, rng, scene, settings, model
@@ -135,6 +138,7 @@ class World:
         self.failed_key = (0, 0)
         self.recent = deque(maxlen=2)
         self.quiesced = False
+        self.unchecked: list[Record] | None = None
 
     def step(self):
         """Handle one cycle."""
@@ -153,6 +157,9 @@ class World:
             port.step()
 
     def _take_record(self, record):
+        if self.unchecked is not None:
+            self.unchecked.append(record)
+            return
         self.model.check(record, self.cycle)
         self.seen[record.kind, record.outcome] += 1
         self.seen[record.kind] += 1
