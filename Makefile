@@ -58,7 +58,7 @@ test: $(TOOLS) ## style, types, and the test suite
 	$(PYTHON) -m pytest -n $(JOBS)
 
 bench: $(READY) ## measure how fast the replay runs
-	@$(VENV)/bin/moefetch bench --sim $(SIM)
+	@$(VENV)/bin/moefetch bench rtl --sim $(SIM)
 
 emit: $(READY) ## write the unit's Verilog to OUT
 	@$(VENV)/bin/moefetch emit --config $(CONFIG) --out $(OUT)
