@@ -15,6 +15,8 @@ HEADING = ("trace", "policy", "TPOT, cycles", "TPOT, us", "hit", "late", "miss",
            "link bytes / token", "exposed stall, cycles")  # fmt: skip
 LABELS = ("", "", "simulated", "modelled", "simulated", "simulated", "simulated", "simulated", "simulated",
           "simulated", "modelled")  # fmt: skip
+WORKLOAD = ("attention_cycles", "step_cycles", "expert_cycles", "expert_bytes")
+"""What the presets gave the run; a test compares it with what they give now."""
 
 
 def documents() -> list[dict[str, Any]]:
@@ -44,6 +46,7 @@ def section(found: list[dict[str, Any]]) -> str:
     lines = [HEADING, ["---"] * 2 + ["---:"] * (len(HEADING) - 2), [f"*{label}*" if label else "" for label in LABELS]]
     body = "\n".join("| " + " | ".join(line) + " |" for line in [*lines, *map(row, found)])
     first = found[0]
+    work = {name: value for name, value in first["config"]["workload"].items() if name in WORKLOAD}
     config, golden = first["config"], [document["golden"] for document in found]
     hashes = {Path(d["trace"]["path"]).name: d["trace"]["content_sha256"][:12] for d in found}
     events, records = sum(g["events"] for g in golden), sum(g["records"] for g in golden)
@@ -52,6 +55,7 @@ def section(found: list[dict[str, Any]]) -> str:
         f"{body}\n\nCommand: `make sim`. First {first['steps']} decode steps of each trace, model "
         f"`{config['model']}` on platform `{config['platform']}`, scale {config['scale']['factor']} "
         f"({config['scale']['statement']}), {config['settings']['n_slots']} slots, unit {config['unit_digest']}, "
+        f"{', '.join(f'`{name}` {work[name]:,}' for name in WORKLOAD)}, "
         f"{first['engine']['name']} {first['versions']['verilator']}. Traces: "
         + ", ".join(f"`{name}` {digest}" for name, digest in hashes.items())
         + f". Checked by the golden model: {events:,} events, {records:,} records, "

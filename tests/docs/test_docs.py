@@ -12,8 +12,9 @@ from moefetch.cli.main import app
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.hw.counter_names import COUNTERS, LAWS
 from moefetch.hw.register_map import register_map
-from moefetch.sim.model_spec import ModelSpec
-from moefetch.sim.platform_spec import PlatformSpec
+from moefetch.sim.model_spec import ModelSpec, load_model
+from moefetch.sim.platform_spec import PlatformSpec, load_platform
+from moefetch.sim.workload import derive
 from moefetch.traces.reader import TraceFile
 from typer.testing import CliRunner
 
@@ -206,8 +207,13 @@ def test_cheap_commands_run(line, monkeypatch):
     assert result.exit_code == 0, result.output
 
 
-def test_result_in_the_readme_is_of_the_shipped_traces():
+def test_result_in_the_readme_is_of_the_shipped_traces_and_presets():
+    from results import WORKLOAD
+
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    workload = derive(load_model("moefetch-small"), load_platform("lpddr5x"), 1)
+    for name in WORKLOAD:
+        assert f"`{name}` {getattr(workload, name):,}" in text, f"{name} has changed: run make sim, docs/results.py"
     for path in sorted((ROOT / "traces" / "data").glob("*.parquet")):
         digest = TraceFile(path).meta.content_sha256[:12]
         assert f"`{path.name}` {digest}" in text, f"{path.name} is another one: run make sim, python docs/results.py"
