@@ -122,7 +122,7 @@ class CommitPort(wiring.Component):
     Latency, in cycles from a request that finds the port idle to its record: fill, drain and release 2;
     candidate 3; CLOSE 2, then 2 for each member, 1 for each queue entry that met its event, 2 for the
     abort policy (one of them finds no more such entries); a demand's issue `VictimSearch.latency(n_slots) + 3`,
-    a prefetch's 2 more, or 3 in all if it is present; a sweep 1 for each slot.
+    a prefetch's 2 more, or 3 in all if it is present; a sweep 1 for each generated slot.
     Throughput: the next request is taken in the cycle of the last one's record.
 
     Members
@@ -192,6 +192,7 @@ class CommitPort(wiring.Component):
         self._tick = Signal(TICK_BITS)
         self._open = Signal()
         self._unreleased = Signal(bits_for(config.max_experts + 1))
+        self._errors_out = Signal(bits_for(config.max_experts + 1))
         self._expert = Signal(config.expert_bits)
         self._member = Signal(bits_for(config.max_experts + 1))
         self._found_slot = Signal(config.slot_bits)
@@ -330,6 +331,7 @@ class CommitPort(wiring.Component):
                 self._read_slot(m, self.status.payload.slot)
                 m.next = "FILL"
             with m.Elif(self.release.valid):
+                self._read_slot(m, self.release.payload.slot)
                 m.next = "RELEASE"
             with m.Elif(self.intake.closed & ~self._open):
                 m.next = "CLOSE"
@@ -406,14 +408,15 @@ class CommitPort(wiring.Component):
                 self._set_flags(m, state=SlotState.FREE, unused=0, pinned=0)
                 with m.If(flags.pinned):
                     self._grant(m, self._key.layer, self._key.expert, GrantStatus.ERROR)
+                    m.d.sync += self._errors_out.eq(self._errors_out + 1)
             m.next = "IDLE"
 
     def _release(self, m):
         flags, release = self._flags, self.release.payload
         failed = release.status == GrantStatus.ERROR
-        known = self._open & (self._unreleased != 0) & (
-            failed | ((flags.state == SlotState.RESIDENT) & flags.pinned & ~flags.released)
-        )  # fmt: skip
+        in_use = (flags.state == SlotState.RESIDENT) & flags.pinned & ~flags.released
+        held = in_use & self._key_matches(release.layer, release.expert)
+        known = self._open & Mux(failed, self._errors_out != 0, held)
         with m.State("RELEASE"):
             m.d.comb += [self._slot.eq(release.slot), self.release.ready.eq(1)]
             m.next = "IDLE"
@@ -424,7 +427,9 @@ class CommitPort(wiring.Component):
                     self.blocked.eq(0),
                     self._unreleased.eq(self._unreleased - 1),
                 ]
-                with m.If(~failed):
+                with m.If(failed):
+                    m.d.sync += self._errors_out.eq(self._errors_out - 1)
+                with m.Else():
                     self._set_flags(m, released=1)
                     self._write_tick(m)
                 with m.If(self._unreleased == 1):
@@ -478,8 +483,7 @@ class CommitPort(wiring.Component):
         ]
 
     def _key_matches(self, layer, expert):
-        in_range = 1 if (1 << self._config.slot_bits) == self._config.slots else self._slot < self._config.slots
-        return in_range & (self._key.layer == layer) & (self._key.expert == expert)
+        return (self._slot < self.settings.n_slots) & (self._key.layer == layer) & (self._key.expert == expert)
 
     def _classify(self, m):
         flags = self._flags
@@ -685,7 +689,7 @@ class CommitPort(wiring.Component):
             self._read_slot(m, following)
             m.d.sync += self._sweep_slot.eq(following)
             self._sweep_one(m)
-            with m.If(following == self.settings.n_slots):
+            with m.If(following == config.slots):
                 m.d.comb += self.command.done.eq(self._sweep_kind != Sweep.EVENT_END)
                 m.next = "IDLE"
 
@@ -714,6 +718,7 @@ class CommitPort(wiring.Component):
                 with m.Elif(flags.state == SlotState.FILLING):
                     self._abort(m, Sweep.INVALIDATE)
             with m.Default(), m.If(selected & resident):
+                m.d.sync += self.blocked.eq(0)
                 self._log_slot(m, Kind.PIN, self._sweep_kind)
                 self._set_flags(m, sticky=self._sweep_kind == Sweep.PIN)
 

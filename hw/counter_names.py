@@ -85,6 +85,9 @@ COUNTERS = {
     "route_faults": Counter("Router beats dropped: duplicate within a token, or out of range."),
     "hint_faults": Counter("Hint beats dropped: layer or expert out of range."),
     "predictor_wait": _cycles("Cycles in which a prediction waited for updates of its table."),
+    "route_wait": _cycles("Cycles in which a router beat waited, more than an event being ahead of the predictors."),
+    "bus_errors": Counter("Read bursts that ended with an error response."),
+    "protocol_errors": Counter("Read beats that nothing had asked for, or with a wrong RLAST."),
 }  # fmt: skip
 """Name -> counter, in the order of the register window."""
 

@@ -141,7 +141,11 @@ class TransferTable(wiring.Component):
         return m
 
     def _choose_entries(self, m, entries):
-        """Offer demand the lowest free entry and prefetch the highest, so that both may be taken at once."""
+        """Offer demand the lowest free entry and prefetch the highest, so that both may be taken at once.
+
+        The last free entry is demand's. What is free stays free until it is taken: the commit port looks at ready
+        long before it hands a descriptor over.
+        """
         lowest, highest = self.index[1], self.index[0]
         for index, entry in reversed(list(enumerate(entries))):
             with m.If(~entry.valid):
@@ -152,7 +156,7 @@ class TransferTable(wiring.Component):
         any_free = ~Cat(entry.valid for entry in entries).all()
         m.d.comb += [
             self.free[1].eq(any_free),
-            self.free[0].eq(any_free & (self.demand_active | (lowest != highest))),
+            self.free[0].eq(any_free & (lowest != highest)),
         ]
 
     def _follow(self, m, index: int, entry: _Transfer):

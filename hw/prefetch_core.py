@@ -50,7 +50,7 @@ class PrefetchCore(wiring.Component):
     topk_layer : Out, topk_value : In
         Look-up of the per-layer top-k, combinational.
     apply : Out
-        Pulses when a step's first event begins and the settings are copied.
+        The settings are copied in this cycle: a step's first event begins, or none has closed yet.
     tables : In(TableSignature) * len(config.predictors)
     command : In(CommandSignature), counters : In(CounterPortSignature), state : Out(unit_state_layout),
     faults : Out(faults_layout)
@@ -122,7 +122,7 @@ class PrefetchCore(wiring.Component):
         for part in (self._intake, self._predictors, self._merge):
             m.d.comb += [part.n_layers.eq(active.n_layers), part.n_experts.eq(active.n_experts)]
         m.d.comb += [
-            self.apply.eq(self._intake.apply),
+            self.apply.eq(self._intake.apply | ~self._commit.started),
             self._commit.settings.eq(active),
             self._budget.budget.eq(active.budget),
             self._merge.hints_first.eq(active.hints_first),
@@ -246,6 +246,9 @@ class PrefetchCore(wiring.Component):
             pulse.route_faults.eq(self._intake.fault | commit.fault),
             pulse.hint_faults.eq(self._merge.fault),
             pulse.predictor_wait.eq(self._predictors.wait),
+            pulse.route_wait.eq(self._intake.predictor_wait),
+            pulse.bus_errors.eq(dma.error_response),
+            pulse.protocol_errors.eq(dma.protocol_error),
         ]
         # A gauge must change in the cycle after the pulses that explain it; the queue changes with the commit.
         m.d.sync += counters.gauges.queued_open.eq(self._queue.level)
@@ -257,7 +260,8 @@ class PrefetchCore(wiring.Component):
 
     def _connect_status(self, m):
         commit, dma, state, faults = self._commit, self._dma, self.state, self.faults
-        waiting = self._intake.closed | self._queue.head.valid | self._merge.candidate.valid
+        waiting = self._intake.closed | self._intake.event.valid | self._merge.candidate.valid
+        queued = self._queue.head.valid & ~commit.quiesced
         record = commit.record
         m.d.comb += [
             self.record_valid.eq(commit.record_valid),
@@ -265,7 +269,7 @@ class PrefetchCore(wiring.Component):
             state.event_number.eq(commit.current),
             state.event_open.eq(self._intake.closed),
             state.quiesced.eq(commit.quiesced),
-            state.idle.eq(~waiting & ~commit.busy & dma.idle & ~self._predictors.busy),
+            state.idle.eq(~waiting & ~queued & ~commit.busy & dma.idle & ~self._predictors.busy),
             faults.transfer_error.eq(
                 commit.record_valid & (record.kind == Kind.FILL) & (record.outcome == Fill.FAILED)
             ),

@@ -163,7 +163,7 @@ class RegisterBank(wiring.Component):
                 command.valid & command.done, rejected,
             )),
         ]  # fmt: skip
-        with m.If(write.valid & (write.address == self._word("IRQ_STATUS"))):
+        with m.If(write.valid & ~write.error & (write.address == self._word("IRQ_STATUS"))):
             m.d.comb += cleared.eq(self._new)
         m.d.sync += self._irq.eq(self._irq & ~cleared | causes)
         with m.If(faults.transfer_error):

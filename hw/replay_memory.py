@@ -93,7 +93,7 @@ class ReplayMemory(wiring.Component):
             entry.error.eq(self._error(m, queue.w_en)),
             entry.due.eq(now + Mux(self.latency == 0, 1, self.latency)),
         ]
-        started = ~(now - head.due)[-1]
+        started = ~(now - head.due)[TIME_BITS - 1]
         serve = Signal()
         m.d.comb += serve.eq(queue.r_rdy & started & ~self._background(m))
         m.d.comb += queue.r_en.eq(self._serve(m, serve, head))

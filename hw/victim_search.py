@@ -157,7 +157,7 @@ class VictimSearch(wiring.Component):
             with m.Case(VictimClass.OWN_RELEASED):
                 m.d.comb += recency.eq(tick)
             with m.Case(VictimClass.IN_FLIGHT):
-                m.d.comb += recency.eq(~stamp)
+                m.d.comb += recency.eq(~(ahead ^ (1 << (EVENT_BITS - 1))))
         cost = Signal(TICK_BITS + config.layer_bits + 3, name=f"cost_{lane}", init=-1)
         s2_slot = Signal(config.slot_bits, name=f"s2_slot_{lane}")
         m.d.sync += [cost.eq(Cat(recency, stale, found)), s2_slot.eq(slot)]

@@ -1,11 +1,14 @@
 """The golden model beside a running RTL: reads the bench's log line by line and stops at the first difference."""
 
+from collections import deque
+
 from ..hw.counter_names import with_aliases
-from ..hw.records import AbortPolicy, Kind, Record, VictimPolicy
+from ..hw.records import AbortPolicy, Fill, GrantStatus, Issue, Kind, Record, VictimPolicy
 from .golden.candidates import HintBeat
 from .golden.event import RouterBeat
 from .golden.laws import check_laws
 from .golden.mismatch import Mismatch
+from .golden.scoreboard import HISTORY
 from .golden.settings import UnitSettings
 from .golden.unit_model import UnitModel
 from .predictors import predictor_class
@@ -47,6 +50,10 @@ def golden_predictor(job: ReplayJob) -> Predictor | None:
     )
 
 
+ALLOCATES = (Issue.FREE, Issue.EVICT, Issue.OWN_RELEASED)
+EVICTS = (Issue.EVICT, Issue.OWN_RELEASED)
+
+
 class Lockstep:
     """Checks a replay's log against the golden model as it grows.
 
@@ -61,6 +68,9 @@ class Lockstep:
         self._job = job
         self._offered = 0
         self._rest = ""
+        self._last: deque[Record] = deque(maxlen=HISTORY)
+        self._counted = dict.fromkeys(("events", "demand_issued", "demand_failed", "error_grants", "evictions"), 0)
+        self._fills = self._broken_transfers = 0
 
     def feed(self, text: str) -> None:
         """Check the log's next piece; a line cut in two waits for its other half. Raises `Mismatch`."""
@@ -73,19 +83,26 @@ class Lockstep:
             else:
                 self.model.check_grant(*decode_grant(self._job.unit, int(word, 16)))
 
+    def hang(self, cycles: int) -> Mismatch:
+        """Return the verdict on a unit that has committed nothing for `cycles`."""
+        return self._verdict("liveness", "a commit", f"none for {cycles} cycles")
+
+    def _verdict(self, field: str, expected: str, found: str) -> Mismatch:
+        return Mismatch(
+            field, expected, found, event=self.model.current, index=self.records, cycle=None, history=self._last
+        )
+
     def finish(self, counters: dict[str, int]) -> None:
         """Compare the unit's counters with the model's, and assert the laws on both.
 
         Raises `Mismatch` or `LawBroken`.
         """
-        expected = self.model.finish()
+        expected = self.model.finish() | self._counted
+        self._check_beats(counters)
         found = with_aliases(counters)
         for name, value in expected.items():
             if found[name] != value:
-                raise Mismatch(
-                    f"counter {name}", str(value), str(found[name]),
-                    event=self.model.current, index=self.records, cycle=None, history=(),
-                )  # fmt: skip
+                raise self._verdict(f"counter {name}", str(value), str(found[name]))
         check_laws(found)
 
     def _check(self, record: Record, cycle: int) -> None:
@@ -94,8 +111,36 @@ class Lockstep:
             self.events += 1
         self.model.check(record, cycle)
         self.records += 1
+        self._last.append(record)
+        self._count(record)
         if record.kind == Kind.END and self._ends_step():
             self.step_ends.append(cycle)
+
+    def _count(self, record: Record) -> None:
+        """Count what follows from records alone and is no matter of the golden model."""
+        counted = self._counted
+        if record.kind == Kind.CLOSE:
+            counted["events"] += 1
+        elif record.kind == Kind.ISSUE:
+            counted["demand_issued"] += record.source == 0 and record.outcome in ALLOCATES
+            counted["evictions"] += record.outcome in EVICTS
+        elif record.kind == Kind.FILL:
+            self._fills += 1
+            self._broken_transfers += record.outcome != Fill.DONE
+        elif record.kind == Kind.DRAIN:
+            self._broken_transfers += 1
+        elif record.kind == Kind.RELEASE and record.outcome == GrantStatus.ERROR:
+            counted["error_grants"] += 1
+            counted["demand_failed"] += 1
+
+    def _check_beats(self, counters: dict[str, int]) -> None:
+        """Require every beat of every expert once, where no transfer broke off and no burst came twice."""
+        if self._broken_transfers or counters["retries"]:
+            return
+        expected = self._fills * self._job.settings["expert_beats"]
+        found = counters["demand_beats"] + counters["prefetch_beats"] + counters["discarded_beats"]
+        if found != expected:
+            raise self._verdict("beats", f"{expected} = {self._fills} fills", str(found))
 
     def _ends_step(self) -> bool:
         events = self._job.events

@@ -30,6 +30,8 @@ PERIOD_STEPS = 2
 POLL_CYCLES = 20_000
 SETTLE_CYCLES = 8
 IDLE_POLL_CYCLES = 200
+DRAIN_PATIENCE = 128
+"""Waits between commits that draining a full queue may take."""
 TASK_VARIABLE = "MOEFETCH_REPLAY_TASK"
 """Environment variable that names the task's file."""
 
@@ -144,17 +146,22 @@ def _rows(profile: Profile) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
 async def _follow(dut: Any, task: BenchTask, registers: _Registers, lockstep: Lockstep) -> BenchAnswer:
     """Check the log until the replay is done and the unit idle, then its counters."""
     answer = BenchAnswer()
+    silent, patience = 0, _patience(task.job)
     with task.log.open() as log:
         finished = False
         while not finished and not answer.mismatch:
             await First(RisingEdge(dut.done), Timer(POLL_CYCLES * PERIOD_STEPS, "step"))
             finished = bool(dut.done.value)
             if finished:
-                await _wait_until_idle(dut, registers)
+                await _wait_until_idle(dut, registers, patience)
                 answer.counters = await _read_counters(dut, registers, task.job)
             await _flush(dut)
+            text = log.read()
+            silent = 0 if text else silent + POLL_CYCLES
             try:
-                lockstep.feed(log.read())
+                lockstep.feed(text)
+                if silent > patience:
+                    raise lockstep.hang(silent)
                 if finished:
                     lockstep.finish(answer.counters)
             except (Mismatch, LawBroken) as difference:
@@ -171,10 +178,24 @@ async def _flush(dut: Any) -> None:
     dut.flush.value = 0
 
 
-async def _wait_until_idle(dut: Any, registers: _Registers) -> None:
-    """Let the prefetches for the step that never comes end, so that counters and log are of one moment."""
-    while not await registers.is_set("idle"):
+def _patience(job: ReplayJob) -> int:
+    """Return more cycles than may lie between two commits of a unit that works."""
+    workload = job.workload
+    phases = (
+        workload.attention_cycles + workload.step_cycles + workload.expert_cycles + job.settings.get("hold_cycles", 0)
+    )
+    return 10 * POLL_CYCLES + 4 * (phases + workload.transfer_cycles + workload.latency_cycles)
+
+
+async def _wait_until_idle(dut: Any, registers: _Registers, patience: int) -> None:
+    """Let the prefetches for the step that never comes end, so that counters and log are of one moment.
+
+    A unit that is never idle is left to the comparison of its counters.
+    """
+    waited = 0
+    while waited < DRAIN_PATIENCE * patience and not await registers.is_set("idle"):
         await ClockCycles(dut.clk, IDLE_POLL_CYCLES)
+        waited += IDLE_POLL_CYCLES
 
 
 async def _read_counters(dut: Any, registers: _Registers, job: ReplayJob) -> dict[str, int]:

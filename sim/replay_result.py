@@ -34,7 +34,7 @@ class ReplayResult:
     """What came out; all figures measured by the engine named.
 
     `counters` has every name of hw/counter_names.py, aliases included, over the replay alone; `cycles` is the total
-    from the first attention to the last event's end; `step_cycles` has the cycles of each decode step, which add up to it.
+    from the first attention to the last event's end; `step_cycles` has those of each decode step, and adds up to it.
     """
 
     engine: str

@@ -19,7 +19,7 @@ class HintBeat(NamedTuple):
 
 
 class PredictorLists:
-    """What the predictor named at the last two closes, each list in order.
+    """What the predictor named at each close, in order; it may fall behind by several events.
 
     The unit may cut a list short when the next event begins, so a younger list may start before the older
     has been used up; the older is then gone.
@@ -28,10 +28,12 @@ class PredictorLists:
     __slots__ = ("_lists",)
 
     def __init__(self) -> None:
-        self._lists: deque[deque[QueueEntry]] = deque(maxlen=2)
+        self._lists: deque[deque[QueueEntry]] = deque()
 
     def add(self, candidates: Iterable[Candidate]) -> None:
-        """Take the list of the event that has just closed; the last but one is gone."""
+        """Take the list of the event that has just closed."""
+        while self._lists and not self._lists[0]:
+            self._lists.popleft()
         self._lists.append(
             deque(
                 QueueEntry(named.target_event, named.score, named.layer, named.expert, named.source)

@@ -53,3 +53,4 @@ class SweepChecks(UnitState):
             self._refuse("no PIN: this expert is not resident", record)
         self._compare(Record(Kind.PIN, record.outcome, slot.layer, slot.expert, slot.index), record)
         slot.sticky = record.outcome == Sweep.PIN
+        self._wake_miss()

@@ -20,7 +20,7 @@ class TransferChecks(UnitState):
 
     def _issue_demand(self, event: OpenEvent, record: Record) -> None:
         if event.waits:
-            self._refuse("no ISSUE: the oldest miss waits for a FILL, DRAIN, RELEASE or FREE", record)
+            self._refuse("no ISSUE: the oldest miss waits for a FILL, DRAIN, RELEASE, FREE or PIN", record)
         layer, expert, current = event.layer, event.misses[0], self.current
         outcome, slot = self._directory.search_demand(current, layer)
         index = slot.index if slot else 0

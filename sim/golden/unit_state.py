@@ -29,7 +29,7 @@ class UnitState(Scoreboard):
         self._offered: deque[Event] = deque()
         self._commands = Commands()
         self._open: OpenEvent | None = None
-        self._layer = settings.n_layers - 1  # of the last event that closed
+        self._layer = 0  # of the last event that closed
         self._directory = Directory(settings.n_slots, settings.n_layers, settings.victim_policy)
         self._queue = PrefetchQueue(settings.queue_depth)
         self._budget = Budget(settings.budget)

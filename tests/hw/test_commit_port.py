@@ -245,7 +245,7 @@ def test_a_prefetch_whose_expert_a_demand_has_brought_is_dropped_after_three_cyc
 
 def test_a_sweep_takes_a_cycle_a_slot():
     bench = Bench([])
-    slots = SETTINGS["n_slots"]
+    slots = CONFIG.slots
 
     async def drive(ctx):
         for expert in range(3):
