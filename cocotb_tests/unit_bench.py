@@ -11,7 +11,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
-from moefetch.hw.counter_names import COUNTERS, broken_laws
+from moefetch.hw.counter_names import COUNTERS, broken_laws, with_aliases
 from moefetch.hw.records import Fill, Kind, Sweep
 from moefetch.hw.register_access import (
     command_writes,
@@ -24,7 +24,8 @@ from moefetch.hw.register_access import (
 )
 from moefetch.sim.golden.candidates import HintBeat
 from moefetch.sim.golden.event import RouterBeat
-from moefetch.sim.lockstep import Lockstep
+from moefetch.sim.golden.unit_model import UnitModel
+from moefetch.sim.lockstep import golden_predictor, golden_settings
 from moefetch.sim.profile import Profile
 from moefetch.sim.replay_result import ReplayJob
 from unit_scenes import CONFIG, SCENES, SETTINGS, TOP_K
@@ -53,8 +54,7 @@ class Bench:
             name=name, policy="", events=[], workload=None, unit=CONFIG, predictor=self.scene.predictor,
             settings=settings, top_k=self.top_k, profile=self.profile,
         )  # fmt: skip
-        self.lockstep = Lockstep(job)
-        self.model = self.lockstep.model
+        self.model = UnitModel(golden_settings(job), golden_predictor(job))
         self.world = World(dut, rng, self.scene, settings, self.model)
         self.registers = self.world.registers
         self.layers, self.events = self._script()
@@ -235,7 +235,9 @@ class Bench:
     async def _check_end(self):
         world, scene, model = self.world, self.scene, self.model
         counters = await self._counters()
-        self.lockstep.finish(counters)
+        expected, found = model.finish(), with_aliases(counters)
+        assert {name: found[name] for name in expected} == expected
+        assert not (broken := broken_laws(found)), broken
         others = {
             "events": scene.n_events, "route_faults": model.faults, "error_grants": world.errors,
             "hint_faults": self.hint_faults if self.settings["hints"] else 0, "demand_issued": world.seen["demand"],
