@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from moefetch.sim.bench import Measurement, bench_document, measure
 
-BURN = "import time\nwhile time.process_time() < 0.2: pass"
+BURN = "for _ in range(20): sum(range(1_000_000))"
 
 
 def test_first_run_does_not_count_and_child_processes_do():
@@ -19,7 +19,7 @@ def test_first_run_does_not_count_and_child_processes_do():
 
     found = measure(replay, 2)
     assert [run.cycles for run in found] == [2, 3]
-    assert all(0.1 < run.cpu_seconds < 2 for run in found)
+    assert all(0.05 < run.cpu_seconds < 5 for run in found)
 
 
 def test_document_has_the_medians():
