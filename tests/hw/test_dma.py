@@ -259,6 +259,22 @@ def test_the_last_entry_of_the_table_goes_to_demand():
     assert sorted(status.slot for status in bench.statuses) == [0, 1, 2, 3]
 
 
+def test_room_for_a_prefetch_stays_until_it_is_taken():
+    bench = Bench(TINY.replace(outstanding=1), Link(latency=20, status_ready=lambda cycle: cycle >= 120))
+    ready = []
+
+    async def feed(ctx):
+        dma = bench.dma
+        for slot in (0, 1):  # of three entries, the first holds its status back while the second is requested
+            await bench.send(ctx, dma.demand, 4096 * slot, 4, slot)
+        for _ in range(150):
+            ready.append((await ctx.tick().sample(dma.prefetch.ready))[-1])
+
+    bench.run(feed)
+    assert ready == sorted(ready), "ready must not fall while nothing is taken"
+    assert set(ready) == {0, 1}
+
+
 def test_beats_nobody_asked_for_are_ignored_and_reported():
     bench = Bench(TINY)
 

@@ -158,6 +158,20 @@ def test_events_hints_counters_and_a_command():
     bench.run(drive)
 
 
+def test_top_k_holds_for_a_first_event_of_any_layer():
+    bench = Bench()
+
+    async def drive(ctx):
+        await bench.program(ctx)
+        for place, expert in enumerate((2, 3), 1):
+            last = place == 2
+            await bench.send(ctx, bench.unit.route, layer=1, expert=expert, token_last=last, last=last)
+        await ctx.tick().repeat(20)
+        assert await bench.counters(ctx, "events", "demand") == [1, 1], "top-k of layer 1 is 1"
+
+    bench.run(drive)
+
+
 def test_a_bus_error_is_granted_reported_and_survived():
     bench = Bench(failing=[(0, 4)])
 

@@ -362,6 +362,23 @@ def test_interrupt_is_raised_masked_and_cleared():
     run(body)
 
 
+def test_a_rejected_write_clears_no_interrupt():
+    async def body(ctx, dut, axi):
+        status = axi.offsets["IRQ_STATUS"]
+        await axi.put(axi.offsets["IRQ_ENABLE"], 0b00010)
+        ctx.set(dut.faults.route_fault, 1)
+        await ctx.tick()
+        ctx.set(dut.faults.route_fault, 0)
+        assert (await axi.write(status, 1 << 31 | 0b00010))[0] == SLVERR
+        assert ctx.get(dut.irq)
+        assert await axi.get(status) == 0b00010 | 1 << field_table(CONFIG)["config_error"].lsb
+        await axi.put(status, 0b11111)
+        assert not ctx.get(dut.irq)
+        assert await axi.get(status) == 0
+
+    run(body)
+
+
 def test_commands_carry_kind_and_key_until_done():
     async def body(ctx, dut, axi):
         for kind in Command:

@@ -458,6 +458,20 @@ def test_sticky_slots_stay_until_unpinned():
     bench.miss(5, Issue.EVICT, 0)
 
 
+@pytest.mark.parametrize("ends", [Sweep.PIN, Sweep.UNPIN])
+def test_a_pin_or_its_end_lets_a_waiting_miss_search_again(ends):
+    bench = Bench(n_slots=1)
+    bench.fetch((0, 0))
+    bench.model.offer_pin(0, 0)
+    bench.check(Kind.PIN, Sweep.PIN, layer=0, expert=0, slot=0)
+    bench.close((4, Class.MISS, 0))
+    bench.miss(4, Issue.WAIT)
+    offer = bench.model.offer_pin if ends == Sweep.PIN else bench.model.offer_unpin
+    offer(0, 0)
+    bench.check(Kind.PIN, ends, layer=0, expert=0, slot=0)
+    bench.miss(4, *((Issue.WAIT,) if ends == Sweep.PIN else (Issue.EVICT, 0)))
+
+
 def test_commands_that_nobody_gave_are_refused():
     bench = Bench()
     bench.fetch((0, 0))
