@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 pip_install = $(PYTHON) -m pip install --disable-pip-version-check --editable '$(1)' >$(VENV)/setup.log 2>&1 || { \
 	tail -n 20 $(VENV)/setup.log >&2; echo "error: pip could not install '$(1)', see $(VENV)/setup.log" >&2; exit 1; }
 
-.PHONY: help setup sim sim-full test bench lint emit record clean
+.PHONY: help setup sim sim-full test bench lint emit record docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -73,6 +73,11 @@ lint: emit ## check the emitted Verilog with Verilator -Wall, and with Icarus if
 record: $(READY) ## train the small model again and record the shipped traces; takes hours
 	@$(call pip_install,.[record])
 	@$(PYTHON) -m moefetch.traces.training
+
+docs: $(READY) ## build the manual into build/docs; warnings are errors
+	@$(call pip_install,.[docs])
+	@$(PYTHON) -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 clean: ## remove what is built and kept for the next time, but not .venv or recordings under way
 	@find build -mindepth 1 -maxdepth 1 ! -name record ! -name corpus -exec rm -rf {} + 2>/dev/null || true

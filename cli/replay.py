@@ -32,7 +32,7 @@ from .replay_engine import replay_on_rtl, require_simulator
 
 FAILED_STATUS = 1
 DEFAULT_UNIT = "default"
-TABLE_WIDTH = 140
+TABLE_WIDTH = 150
 
 
 class Victim(StrEnum):

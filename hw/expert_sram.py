@@ -1,8 +1,5 @@
 """Banked expert SRAM: the room for experts, and the crossbar from its banks to processing elements."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -65,6 +62,7 @@ class ExpertSram(wiring.Component):
             s1_write_data.eq(self.write.data),
         ]
         places = [self._place(m, port) for port in self.read]
+        words = Cat(bank.rdata for bank in self._banks)
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             taken = s1_write & (s1_write_place.bank == place.bank)
             for q in range(p):
@@ -77,9 +75,7 @@ class ExpertSram(wiring.Component):
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             s1_bank = Signal.like(place.bank, name=f"s1_bank_{p}")
             m.d.sync += s1_bank.eq(place.bank)
-            # AND and OR, as a wide indexed multiplexer costs event-driven simulators most of their time.
-            chosen = (bank.rdata & (s1_bank == b).replicate(len(bank.rdata)) for b, bank in enumerate(self._banks))
-            m.d.comb += port.data.eq(reduce(or_, chosen))
+            m.d.comb += port.data.eq(words.word_select(s1_bank, len(port.data)))
         return m
 
     def _connect_address(self, m, index: int, write_place, read_places):

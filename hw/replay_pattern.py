@@ -1,26 +1,30 @@
-"""What the replay memory holds: a pure function of the address, in Python as in `replay_memory`.
+"""What the replay memory holds: a pure function of the address, in Python as in `replay_word`.
 
-The 32-bit word at byte address `a`, a multiple of 4, is `xorshift32((a >> 2) ^ swap(a >> 34) ^ SALT)` on 32 bits,
-where `swap` exchanges the two halves of a word and `xorshift32` is Marsaglia's bijection with shifts 13, 17 and 5
-(Journal of Statistical Software 8(14), 2003). So two words differ if their addresses differ only in the low 34 bits,
-and if they differ only in the bits above. Words lie in memory little-endian.
+Memory is made of blocks of 128 bytes, the widest bus word. The 32-bit word `w` of block `b` (w = a >> 2 & 31 and
+b = a >> 7 for byte address `a`) is `(b ^ swap(b >> 32)) * FACTOR + SALT + w * STEP` on 32 bits, where `swap` exchanges
+the two halves of a word. So two words differ if their addresses differ only within a block, only in the low 32 bits
+of the block's number, or only in those above. Words lie in memory little-endian.
 """
 
 WORD_BYTES = 4
 WORD_MASK = 0xFFFFFFFF
+BLOCK_BYTES = 128
 SALT = 0x9E3779B9
 """Keeps word 0 from being 0."""
+FACTOR = 0xC2B2AE35
+"""Odd, so that the blocks differ."""
+STEP = 0x85EBCA6B
+"""Odd, so that the words of a block differ."""
 
 
 def pattern(address: int) -> int:
     """Return the 32-bit word at byte address `address`, which must be a multiple of 4."""
     if address % WORD_BYTES:
         raise ValueError(f"address = {address:#x}: must be a multiple of {WORD_BYTES}")
-    low, high = address >> 2 & WORD_MASK, address >> 34 & WORD_MASK
-    word = low ^ (high << 16 | high >> 16) & WORD_MASK ^ SALT
-    word ^= word << 13 & WORD_MASK
-    word ^= word >> 17
-    return word ^ word << 5 & WORD_MASK
+    block, within = divmod(address, BLOCK_BYTES)
+    low, high = block & WORD_MASK, block >> 32 & WORD_MASK
+    word = (low ^ (high << 16 | high >> 16) & WORD_MASK) * FACTOR + SALT
+    return word + within // WORD_BYTES * STEP & WORD_MASK
 
 
 def pattern_bytes(address: int, length: int) -> bytes:

@@ -1,39 +1,37 @@
 """What the replay memory holds at an address, in HDL; `replay_pattern` is the same in Python."""
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .config import UnitConfig
-from .replay_pattern import WORD_BYTES, pattern
+from .replay_pattern import BLOCK_BYTES, FACTOR, SALT, STEP, WORD_BYTES
 
 
 class ReplayWord(wiring.Component):
     """Computes the bus word at `address`, whose bits within a bus word are ignored.
 
-    Latency: combinational. Throughput: one word a cycle. The pattern is linear over XOR: one mixing network serves
-    the whole bus word, and each 32-bit word in it differs by a constant.
+    Latency: combinational. Throughput: one word a cycle. The 32-bit words of a bus word follow each other
+    by a constant. Sums rather than XORs with constants, which Verilog writers take apart bit by bit.
     """
 
     def __init__(self, *, config: UnitConfig):
-        self._lanes = config.bus_bytes // WORD_BYTES
+        self._bus_bytes = config.bus_bytes
         super().__init__({"address": In(64), "word": Out(config.bus_bytes * 8)})
 
     def elaborate(self, platform):
         """Elaborate."""
         m = Module()
-        lane_bits = exact_log2(self._lanes)
-        index, high = Signal(62), Signal(32)
-        stages = [Signal(32, name=f"mix_{stage}") for stage in range(4)]
+        words = self._bus_bytes // WORD_BYTES
+        bus_bits, block_bits = exact_log2(self._bus_bytes), exact_log2(BLOCK_BYTES)
+        block = self.address[block_bits:]
+        high = Signal(32)
+        folded, first = Signal(32), Signal(32)
         m.d.comb += [
-            index.eq(Cat(Const(0, lane_bits), self.address[2 + lane_bits :])),
-            high.eq(index[32:]),
-            stages[0].eq(index[:32] ^ Cat(high[16:], high[:16])),
-            stages[1].eq(stages[0] ^ (stages[0] << 13)),
-            stages[2].eq(stages[1] ^ (stages[1] >> 17)),
-            stages[3].eq(stages[2] ^ (stages[2] << 5)),
+            high.eq(block[32:]),
+            folded.eq(block[:32] ^ Cat(high[16:], high[:16])),
+            first.eq(folded * FACTOR + SALT + self.address[bus_bits:block_bits] * (words * STEP)),
+            self.word.eq(Cat((first + lane * STEP)[:32] for lane in range(words))),
         ]
-        for lane in range(self._lanes):
-            m.d.comb += self.word.word_select(lane, 32).eq(stages[3] ^ pattern(lane * WORD_BYTES))
         return m

@@ -26,7 +26,7 @@ PROMPTS = 28
 """More than 2400 / 120, for the model may end some texts early."""
 PROMPT_CHARACTERS = 240
 MEASURED_WINDOWS = 96
-MODEL_NAME = "moefetch-tiny-qwen3-moe"
+MODEL_NAME = "moefetch-small"
 LICENCE = "Apache-2.0"
 
 
