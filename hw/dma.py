@@ -193,7 +193,6 @@ class DmaController(wiring.Component):
             ]
         request = engines[PREFETCH]
         m.d.comb += [
-            table.demand_active.eq(engines[DEMAND].active),
             self.prefetch_request.valid.eq(request.active),
             self.prefetch_request.slot.eq(request.burst.slot),
             self.prefetch_request.promoted.eq(self._demanded(table, request.burst)),

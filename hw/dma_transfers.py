@@ -64,10 +64,8 @@ class TransferTable(wiring.Component):
     Members
     -------
     free, index : Out, one for each class
-        Whether the class may open a transfer, and the entry that it gets. The last entry is kept for a demand
-        while the demand engine is idle.
-    demand_active : In(1)
-        The demand engine holds beats.
+        Whether the class may open a transfer, and the entry that it gets. The last free
+        entry is kept for a demand.
     opened : In, one for each class
         {valid, slot, requesting}: a descriptor is accepted; `requesting` is 0 if it has no beats.
     taken : In(transfer_pulse), taken_last : In(1)
@@ -97,7 +95,6 @@ class TransferTable(wiring.Component):
             {
                 "free": Out(1).array(2),
                 "index": Out(transfer_bits(config)).array(2),
-                "demand_active": In(1),
                 "opened": In(opened).array(2),
                 "taken": In(transfer_pulse(config)),
                 "taken_last": In(1),

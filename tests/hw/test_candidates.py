@@ -128,9 +128,7 @@ class RandomRun:
         if hint is not None or predicted is not None:
             payload = dut.candidate.payload
             assert {name: ctx.get(payload[name]) for name in expected} == expected
-        self.advance(
-            ctx, dut, took_hint=take_hint and ready, took_predicted=predicted and ready and not take_hint
-        )
+        self.advance(ctx, dut, took_hint=take_hint and ready, took_predicted=predicted and ready and not take_hint)
 
     def advance(self, ctx, dut, *, took_hint, took_predicted):
         model, waiting = self.model, self.waiting

@@ -60,9 +60,7 @@ async def fill(ctx, dut, config, rng):
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize(
-    "config", [TINY, ODD_BANKS, ONE_BANK, BANK_OF_ONE_WORD, ALL_BANKS], ids=lambda c: c.digest
-)
+@pytest.mark.parametrize("config", [TINY, ODD_BANKS, ONE_BANK, BANK_OF_ONE_WORD, ALL_BANKS], ids=lambda c: c.digest)
 def test_random_traffic_matches_a_dictionary(config, seed):
     print(f"seed {seed}")
     rng = random.Random(seed)

@@ -98,9 +98,7 @@ def test_verilog_model_agrees(tmp_path, depth, width):
     addr_bits = bits_for(depth)
     steps = []
     for en, we, addr, wdata, expected in random_accesses(random.Random(seed), depth, width, 200):
-        steps.append(
-            f"en = {en}; we = {we}; addr = {addr}; wdata = {width}'d{wdata}; #1 clk = 1; #1 clk = 0;"
-        )
+        steps.append(f"en = {en}; we = {we}; addr = {addr}; wdata = {width}'d{wdata}; #1 clk = 1; #1 clk = 0;")
         if expected is not None:
             steps.append(f"if (rdata !== {width}'d{expected}) errors = errors + 1;")
     bench = tmp_path / "bench.v"
