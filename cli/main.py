@@ -1,5 +1,7 @@
 """The `moefetch` command: one Typer application that gathers the groups of commands."""
 
+import sys
+
 import typer
 
 from . import bench, doctor, emit, predict, regress, replay, trace
@@ -14,6 +16,24 @@ app.command("emit")(emit.emit)
 app.command("doctor")(doctor.doctor)
 
 
+USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+"""What Typer raises for a wrong option or argument; it exports only this subclass."""
+
+
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a wrong option, like any other mistake, gives one line and status 2."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    try:
+        status = app(standalone_mode=False)
+    except USAGE_ERROR as error:
+        context = getattr(error, "ctx", None)
+        message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+        if not message:  # a group without a command has printed its help
+            sys.exit(0)
+        message = message.removesuffix(".").replace("Value error, ", "")
+        print(f"error: {message} (see {context.command_path if context else 'moefetch'} --help)", file=sys.stderr)
+        sys.exit(2)
+    except typer.Abort:
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

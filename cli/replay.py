@@ -50,6 +50,9 @@ class Abort(StrEnum):
     ALWAYS = "always"
 
 
+DEFAULT_OUT = Path("build/replay")
+
+
 class EngineName(StrEnum):
     """What can run a replay."""
 
@@ -68,7 +71,6 @@ def replay(
     trace: Annotated[
         Path, typer.Argument(metavar="TRACE", help="A trace (.parquet), or a recording that `trace import` reads.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for report.json and report.csv.")],
     model: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The model.")] = "moefetch-small",
     platform: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The machine.")] = "lpddr5x",
     policy: Annotated[
@@ -87,6 +89,7 @@ def replay(
     experts: Annotated[
         int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
     ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for report.json and report.csv.")] = DEFAULT_OUT,
     budget: Annotated[int | None, typer.Option(min=0, help="Prefetches per event (st_moe, hints).")] = None,
     victim: Annotated[Victim | None, typer.Option(help="What gives way; default lru.")] = None,
     abort: Annotated[Abort | None, typer.Option(help="Wrong prefetches in flight; default never.")] = None,
