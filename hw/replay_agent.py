@@ -5,11 +5,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from .config import UnitConfig, bits_for
+from .config import UnitConfig
 from .interfaces import SlotReadSignature, grant_layout, hint_layout, route_layout
 from .records import GrantStatus
 from .replay_element import ReplayElement
 from .replay_words import ADDRESS_BITS, BEAT, HEADER, HINT, WORD_BITS
+from .replay_workload import RESULTS, expert_ports, workload_ports
 
 
 class ReplayAgent(wiring.Component):
@@ -49,21 +50,8 @@ class ReplayAgent(wiring.Component):
                 "read": Out(SlotReadSignature(config)).array(config.n_pe),
                 "trace_address": Out(ADDRESS_BITS),
                 "trace_data": In(WORD_BITS),
-                "start": In(1),
-                "n_events": In(32),
-                "attention_cycles": In(32),
-                "step_cycles": In(32),
-                "expert_cycles": In(32),
-                "expert_beats": In(bits_for(config.slot_beats + 1)),
-                "base": In(64),
-                "layer_stride": In(48),
-                "expert_stride": In(32),
-                "done": Out(1),
-                "events": Out(32),
-                "granted": Out(32),
-                "errors": Out(32),
-                "words": Out(48),
-                "wrong_words": Out(32),
+                **workload_ports(config),
+                **RESULTS,
             }
         )
 
@@ -154,7 +142,7 @@ class ReplayAgent(wiring.Component):
         for index, element in enumerate(elements):
             m.submodules[f"element_{index}"] = element
             connect(m, element.read, flipped(self.read[index]))
-            for name in ("expert_cycles", "expert_beats", "base", "layer_stride", "expert_stride"):
+            for name in expert_ports(config):
                 m.d.comb += getattr(element, name).eq(getattr(self, name))
             m.d.comb += element.grant.payload.eq(self.grant.payload)
         for element in reversed(elements):

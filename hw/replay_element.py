@@ -8,6 +8,7 @@ from .config import UnitConfig, bits_for
 from .interfaces import SlotReadSignature, grant_layout
 from .records import GrantStatus
 from .replay_word import ReplayWord
+from .replay_workload import expert_ports
 
 
 class ReplayElement(wiring.Component):
@@ -33,11 +34,7 @@ class ReplayElement(wiring.Component):
                 "grant": In(stream.Signature(grant_layout(config))),
                 "release": Out(stream.Signature(grant_layout(config))),
                 "read": Out(SlotReadSignature(config)),
-                "expert_cycles": In(32),
-                "expert_beats": In(bits_for(config.slot_beats + 1)),
-                "base": In(64),
-                "layer_stride": In(48),
-                "expert_stride": In(32),
+                **expert_ports(config),
                 "word": Out(1),
                 "wrong_word": Out(1),
             }

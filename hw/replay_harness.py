@@ -4,18 +4,14 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from .config import UnitConfig, bits_for
+from .config import UnitConfig
 from .interfaces import Axi4LiteSignature, grant_layout, record_layout
 from .prefetch_unit import PrefetchUnit
 from .replay_agent import ReplayAgent
 from .replay_memory import ReplayMemory
 from .replay_words import ADDRESS_BITS, WORD_BITS
+from .replay_workload import RESULTS, workload_ports
 
-AGENT_SETTINGS = (
-    "start", "n_events", "attention_cycles", "step_cycles", "expert_cycles", "expert_beats", "base",
-    "layer_stride", "expert_stride",
-)  # fmt: skip
-AGENT_RESULTS = ("done", "events", "granted", "errors", "words", "wrong_words")
 MEMORY_BURSTS = 64
 """Bursts that the memory holds: more than any unit has outstanding, so that only the unit's limit counts."""
 MEMORY_SETTINGS = ("latency", "cycles_per_beat", "background_period", "background_length")
@@ -49,25 +45,12 @@ class ReplayHarness(wiring.Component):
                 "record": Out(record_layout()),
                 "grant_taken": Out(1),
                 "grant_payload": Out(grant_layout(config)),
-                "start": In(1),
-                "n_events": In(32),
-                "attention_cycles": In(32),
-                "step_cycles": In(32),
-                "expert_cycles": In(32),
-                "expert_beats": In(bits_for(config.slot_beats + 1)),
-                "base": In(64),
-                "layer_stride": In(48),
-                "expert_stride": In(32),
+                **workload_ports(config),
                 "latency": In(16),
                 "cycles_per_beat": In(16),
                 "background_period": In(32),
                 "background_length": In(32),
-                "done": Out(1),
-                "events": Out(32),
-                "granted": Out(32),
-                "errors": Out(32),
-                "words": Out(48),
-                "wrong_words": Out(32),
+                **RESULTS,
             }
         )
 
@@ -85,9 +68,9 @@ class ReplayHarness(wiring.Component):
         connect(m, flipped(self.s_axil), unit.s_axil)
         for port, reader in enumerate(agent.read):
             connect(m, reader, unit.read[port])
-        for name in AGENT_SETTINGS:
+        for name in workload_ports(self._config):
             m.d.comb += getattr(agent, name).eq(getattr(self, name))
-        for name in AGENT_RESULTS:
+        for name in RESULTS:
             m.d.comb += getattr(self, name).eq(getattr(agent, name))
         for name in MEMORY_SETTINGS:
             m.d.comb += getattr(memory, name).eq(getattr(self, name))
