@@ -1,0 +1,137 @@
+"""Commits of an event: its close, the classification of its members, expired prefetches, its end."""
+
+from amaranth import Mux, Signal
+
+from .commit_actions import CommitActions, is_after
+from .records import AbortPolicy, Class, Expiry, GrantStatus, Kind, Sweep
+from .residency import SlotState
+
+
+class EventCommits(CommitActions):
+    """CLOSE, CLASSIFY, EXPIRE, the abort policy and RELEASE; latencies as `CommitPort` states."""
+
+    def _abort_condition(self, m):
+        request = self.prefetch_request
+        self._stamp_is_coming = Signal()
+        self._policy_aborts = Signal()
+        m.d.comb += self._stamp_is_coming.eq(is_after(self._stamp, self.current))
+        with m.Switch(self.settings.abort_policy):
+            with m.Case(AbortPolicy.HALF):
+                m.d.comb += self._policy_aborts.eq((request.beats_left << 1) > request.beats_total)
+            with m.Case(AbortPolicy.ALWAYS):
+                m.d.comb += self._policy_aborts.eq(request.beats_left != 0)
+
+    def _event_close(self, m):
+        with m.State("CLOSE"):
+            self._log(
+                m, Kind.CLOSE, outcome=self.intake.sequence_start, layer=self.intake.layer,
+                expert=self.intake.n_members, deadline=self.current + 1,
+            )  # fmt: skip
+            m.d.sync += [
+                self.current.eq(self.current + 1),
+                self.current_layer.eq(self.intake.layer),
+                self.started.eq(1),
+                self._open.eq(1),
+                self._unreleased.eq(self.intake.n_members),
+            ]
+            self._find_member(m)
+            m.next = "CLASSIFY_KEY"
+            with m.If(self.intake.n_members == 0):
+                m.next = "EXPIRE"
+        with m.State("CLASSIFY_KEY"):
+            self._read_slot(m, self.directory.slot_of_key)
+            m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+            m.next = "CLASSIFY"
+        with m.State("CLASSIFY"):
+            m.d.comb += self._slot.eq(self._found_slot)
+            self._classify(m)
+            self._find_member(m)
+            m.next = "CLASSIFY_KEY"
+            with m.If(self._member == self.intake.n_members):
+                m.next = "EXPIRE"
+        self._expire(m)
+        self._abort_policy(m)
+
+    def _find_member(self, m):
+        """Look the next member's key up; its number has been on `member_index` for a cycle."""
+        m.d.comb += [
+            self.directory.find_key.layer.eq(self.intake.layer),
+            self.directory.find_key.expert.eq(self.intake.member_expert),
+        ]
+        m.d.sync += [
+            self._expert.eq(self.intake.member_expert),
+            self._member.eq(self._member + 1),
+        ]
+
+    def _classify(self, m):
+        flags = self._flags
+        matches = self._key_matches(self.intake.layer, self._expert)
+        found = Signal(Class)
+        with m.If(matches & (flags.state == SlotState.RESIDENT)):
+            hit_unused = Mux(self._stamp == self.current, Class.HIT_ON_TARGET, Class.HIT_LATER_USE)
+            m.d.comb += found.eq(Mux(flags.unused, hit_unused, Class.HIT_REUSE))
+            self._set_flags(m, pinned=1, released=0, unused=0)
+            self._grant(m, self.intake.layer, self._expert, GrantStatus.HIT)
+        with m.Elif(matches & (flags.state == SlotState.FILLING)):
+            m.d.comb += [found.eq(Class.LATE), self.promote.valid.eq(1)]
+            self._set_flags(m, pinned=1, released=0, unused=0, late=1)
+        with m.Else():
+            m.d.comb += [found.eq(Class.MISS), self.misses.push.eq(1)]
+        self._log(
+            m, Kind.CLASSIFY, outcome=found, layer=self.intake.layer, expert=self._expert,
+            slot=Mux(found == Class.MISS, 0, self._slot),
+        )  # fmt: skip
+
+    def _expire(self, m):
+        head = self.queue.head
+        with m.State("EXPIRE"):
+            self._read_slot(m, self.prefetch_request.slot)
+            m.d.sync += self._member.eq(0)
+            with m.If(self.queue.head_valid & ~is_after(head.deadline, self.current)):
+                is_member = self.intake.query_member & (head.layer == self.intake.layer)
+                outcome = Mux(is_member, Expiry.PROMOTED, Expiry.EXPIRED)
+                self._log(
+                    m, Kind.EXPIRE, outcome=outcome, layer=head.layer, expert=head.expert,
+                    deadline=head.deadline,
+                    score=head.score, source=head.source,
+                )  # fmt: skip
+                m.d.comb += self.queue.pop.eq(1)
+            with m.Else():
+                m.next = "POLICY"
+
+    def _abort_policy(self, m):
+        request, flags = self.prefetch_request, self._flags
+        with m.State("POLICY"):
+            m.d.comb += self._slot.eq(request.slot)
+            undemanded = (flags.state == SlotState.FILLING) & ~flags.pinned
+            with m.If(request.valid & undemanded & ~self._stamp_is_coming & self._policy_aborts):
+                self._abort(m, Sweep.WRONG)
+            m.next = "IDLE"
+            with m.If(self._unreleased == 0):
+                m.next = "END"
+
+    def _release(self, m):
+        flags, release = self._flags, self.release.payload
+        failed = release.status == GrantStatus.ERROR
+        in_use = (flags.state == SlotState.RESIDENT) & flags.pinned & ~flags.released
+        held = in_use & self._key_matches(release.layer, release.expert)
+        known = self._open & Mux(failed, self._errors_out != 0, held)
+        with m.State("RELEASE"):
+            m.d.comb += [self._slot.eq(release.slot), self.release.ready.eq(1)]
+            m.next = "IDLE"
+            with m.If(known):
+                self._log(m, Kind.RELEASE, outcome=release.status, expert=release.expert, slot=release.slot)
+                m.d.sync += [
+                    self._tick.eq(self._tick + 1),
+                    self.blocked.eq(0),
+                    self._unreleased.eq(self._unreleased - 1),
+                ]
+                with m.If(failed):
+                    m.d.sync += self._errors_out.eq(self._errors_out - 1)
+                with m.Else():
+                    self._set_flags(m, released=1)
+                    self._write_tick(m)
+                with m.If(self._unreleased == 1):
+                    m.next = "END"
+            with m.Else():
+                m.d.comb += self.fault.eq(1)

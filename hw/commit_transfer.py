@@ -1,0 +1,146 @@
+"""Commits of transfers: a slot is sought for an expert, a transfer has ended."""
+
+from amaranth import Mux, Signal
+
+from .commit_actions import CommitActions
+from .config import EVENT_BITS
+from .expert_address import ExpertAddress
+from .records import Fill, GrantStatus, Issue, Kind
+from .residency import SlotState, key_layout
+from .victim_search import VictimClass
+
+
+class TransferCommits(CommitActions):
+    """ISSUE, FILL and DRAIN; latencies as `CommitPort` states."""
+
+    def _issue_registers(self, m):
+        config = self._config
+        self._is_demand = Signal()
+        self._issue_key = Signal(key_layout(config))
+        self._deadline = Signal(EVENT_BITS)
+        m.submodules.address = address = ExpertAddress(config=config)
+        m.d.comb += [
+            address.key.eq(self._issue_key),
+            address.settings.eq(self.settings),
+            self.search.demand.eq(self._is_demand),
+            self.search.deadline.eq(self._deadline),
+            self.search.current.eq(self.current),
+            self.search.layer.eq(self.current_layer),
+            self.search.n_layers.eq(self.settings.n_layers),
+            self.search.n_slots.eq(self.settings.n_slots),
+            self.search.policy.eq(self.settings.victim_policy),
+        ]
+        for request in (self.demand, self.prefetch):
+            m.d.comb += [
+                request.payload.address.eq(address.address),
+                request.payload.beats.eq(self.settings.expert_beats),
+                request.payload.slot.eq(self._slot),
+            ]
+
+    def _issue(self, m):
+        self._drop_present(m)
+        with m.State("START"):
+            m.d.comb += self.search.start.eq(1)
+            m.next = "SEARCH"
+        with m.State("SEARCH"):
+            m.d.comb += self._slot.eq(self.search.slot)
+            with m.If(self.search.done):
+                m.next = "ISSUE"
+        with m.State("ISSUE"):
+            m.d.comb += self._slot.eq(self.search.slot)
+            issued = {
+                VictimClass.FREE: Issue.FREE,
+                VictimClass.PASSED: Issue.EVICT,
+                VictimClass.COMING: Issue.EVICT,
+                VictimClass.OWN_RELEASED: Issue.OWN_RELEASED,
+            }
+            with m.Switch(self.search.found):
+                for victim, outcome in issued.items():
+                    with m.Case(victim):
+                        self._log_issue(m, outcome, self._slot)
+                        self._allocate(m)
+                with m.Case(VictimClass.IN_FLIGHT):
+                    self._log_issue(m, Issue.ABORT, self._slot)
+                    self._stop_transfer(m)
+                    m.d.sync += self.blocked.eq(1)
+                with m.Default():
+                    self._log_issue(m, Mux(self._is_demand, Issue.WAIT, Issue.NO_VICTIM), 0)
+                    m.d.sync += self.blocked.eq(self._is_demand)
+                    m.d.comb += self.queue.pop.eq(~self._is_demand)
+            m.next = "IDLE"
+
+    def _drop_present(self, m):
+        """Drop a queued prefetch whose expert a demand has brought meanwhile, so that no key gets two slots."""
+        flags = self._flags
+        with m.State("PRESENT_KEY"):
+            self._read_slot(m, self.directory.slot_of_key)
+            m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+            m.next = "PRESENT"
+        with m.State("PRESENT"):
+            m.d.comb += self._slot.eq(self._found_slot)
+            found = self._key_matches(self._issue_key.layer, self._issue_key.expert)
+            m.next = "START"
+            with m.If(found & ((flags.state == SlotState.RESIDENT) | (flags.state == SlotState.FILLING))):
+                self._log_issue(m, Issue.PRESENT, self._slot)
+                m.d.comb += [
+                    self.queue.pop.eq(1),
+                    self.directory.stamp_write.eq(1),
+                    self.directory.stamp_value.eq(self._deadline),
+                ]
+                m.next = "IDLE"
+
+    def _log_issue(self, m, outcome, slot):
+        self._log(
+            m, Kind.ISSUE, outcome=outcome, layer=self._issue_key.layer, expert=self._issue_key.expert,
+            slot=slot,
+            deadline=self._deadline, source=~self._is_demand,
+        )  # fmt: skip
+
+    def _allocate(self, m):
+        self._set_flags(
+            m,
+            state=SlotState.FILLING,
+            pinned=self._is_demand,
+            released=0,
+            sticky=0,
+            unused=~self._is_demand,
+            late=0,
+        )
+        self._write_tick(m)
+        m.d.sync += self._tick.eq(self._tick + 1)
+        m.d.comb += [
+            self.directory.key_write.eq(1),
+            self.directory.key_value.eq(self._issue_key),
+            self.directory.stamp_write.eq(1),
+            self.directory.stamp_value.eq(self._deadline),
+            self.demand.valid.eq(self._is_demand),
+            self.prefetch.valid.eq(~self._is_demand),
+            self.misses.pop.eq(self._is_demand),
+            self.queue.pop.eq(~self._is_demand),
+        ]
+
+    def _fill(self, m):
+        flags, status = self._flags, self.status.payload
+        with m.State("FILL"):
+            m.d.comb += [self._slot.eq(status.slot), self.status.ready.eq(1)]
+            m.d.sync += self.blocked.eq(0)
+            with m.If(status.drained):
+                self._log(m, Kind.DRAIN, slot=self._slot)
+                self._set_flags(m, state=SlotState.FREE, unused=0)
+            with m.Elif(status.fill == Fill.DONE):
+                self._log_slot(m, Kind.FILL, Fill.DONE)
+                self._set_flags(m, state=SlotState.RESIDENT)
+                with m.If(flags.pinned):
+                    self._grant(
+                        m,
+                        self._key.layer,
+                        self._key.expert,
+                        Mux(flags.late, GrantStatus.LATE, GrantStatus.MISS),
+                    )
+            with m.Else():
+                self._log_slot(m, Kind.FILL, Fill.FAILED)
+                self._set_flags(m, state=SlotState.FREE, unused=0, pinned=0)
+                with m.If(flags.pinned):
+                    self._grant(m, self._key.layer, self._key.expert, GrantStatus.ERROR)
+                    m.d.sync += self._errors_out.eq(self._errors_out + 1)
+            m.next = "IDLE"
