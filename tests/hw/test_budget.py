@@ -3,23 +3,16 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 from moefetch.hw.budget import BudgetCounter
 from moefetch.hw.config import UNIT_PRESETS
+
+from .clocked import run_clocked
 
 TINY = UNIT_PRESETS["tiny"]
 
 
 def simulate(config, testbench):
-    dut = BudgetCounter(config=config)
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-
-    async def run(ctx):
-        await testbench(ctx, dut)
-
-    sim.add_testbench(run)
-    sim.run()
+    run_clocked(BudgetCounter(config=config), testbench)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 8])

@@ -3,10 +3,11 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 from moefetch.hw.candidates import CandidateMerge
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.records import Source
+
+from .clocked import run_clocked
 
 TINY = UNIT_PRESETS["tiny"]
 ODD = TINY.replace(max_layers=5, max_experts=6)
@@ -14,15 +15,7 @@ ONE_LAYER = TINY.replace(max_layers=1)
 
 
 def simulate(config, testbench):
-    dut = CandidateMerge(config=config)
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-
-    async def run(ctx):
-        await testbench(ctx, dut)
-
-    sim.add_testbench(run)
-    sim.run()
+    run_clocked(CandidateMerge(config=config), testbench)
 
 
 def next_event_of(layer, *, current, current_layer, n_layers):

@@ -3,9 +3,10 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.hw.expert_sram import ExpertSram
+
+from .clocked import run_clocked
 
 TINY = UNIT_PRESETS["tiny"]
 ODD_BANKS = TINY.replace(slots=12, banks=3, slot_bytes=96, n_pe=5, scan_lanes=4)
@@ -15,15 +16,7 @@ ALL_BANKS = UnitConfig(slots=8, slot_bytes=128, banks=8, n_pe=7, scan_lanes=8)
 
 
 def simulate(config, testbench):
-    dut = ExpertSram(config=config)
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-
-    async def run(ctx):
-        await testbench(ctx, dut)
-
-    sim.add_testbench(run)
-    sim.run()
+    run_clocked(ExpertSram(config=config), testbench)
 
 
 def drive_write(ctx, dut, access):

@@ -4,9 +4,10 @@ import bisect
 import random
 
 import pytest
-from amaranth.sim import Simulator
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.hw.prefetch_queue import PrefetchQueue
+
+from .clocked import run_clocked
 
 TINY = UNIT_PRESETS["tiny"]
 FIELDS = ("deadline", "layer", "expert", "score", "source")
@@ -21,15 +22,7 @@ def same_expert(left, right):
 
 
 def simulate(config, testbench):
-    dut = PrefetchQueue(config=config)
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-
-    async def run(ctx):
-        await testbench(ctx, dut)
-
-    sim.add_testbench(run)
-    sim.run()
+    run_clocked(PrefetchQueue(config=config), testbench)
 
 
 def offer(ctx, dut, entry, *, valid=1):
