@@ -20,12 +20,23 @@ hints          uint16    [T, L, H]  optional. `hints[t, l]` are the experts pred
                                     (with a horizon of 1: the layer before). Layers with no such layer before
                                     them (layer 0) hold 0xFFFF
 hint_scores    float16   [T, L, H]  optional; the predictor's score of each of `hints`, 0 for an absent one
-window         int32     [T]        optional; speculative decoding: the verification window of the row
-accepted       bool      [T]        optional; whether the target model accepted the drafted token
-draft_experts  uint16    [T, L, H]  optional; the experts that the draft phase predicted for layer l
+far_hints      uint16    [T, L,     optional; the same for the R horizons after `hint_horizon`, nearest first, H
+                         R * H]     experts each: `far_hints[t, l, r*H:(r+1)*H]` were predicted
+                                    `hint_horizon + 1 + r` layers ahead (see `Trace.at_horizon`)
+far_scores     float16   [T, L,     optional; the predictor's score of each of `far_hints`
+                         R * H]
+logits         float16   [T, L, E]  optional; the router's output for every expert, before softmax or sigmoid
+window         int32     [T]        optional; speculative decoding: the verification window of the row, counted
+                                    from 0 over the trace; -1 for a row that no window verified (prefill)
+accepted       bool      [T]        optional; whether the row's token stayed: true for a drafted token that the
+                                    target accepted, for a window's first token (the target's own) and outside
+                                    of windows; a rejected token's position is taken again by the next window
+draft_experts  uint16    [T, L, H]  optional; the experts that the draft phase predicted for layer l, best
+                                    first; 0xFFFF where the draft model did not run on the token in time
 =============  ========  =========  ==========================================================================
 
-The layer index l counts MoE layers from 0; `TraceMeta.layers` gives each one's number in the model.
+The layer index l counts MoE layers from 0; `TraceMeta.layers` gives each one's number in the model. E experts
+are in a layer, and R is `TraceMeta.far_horizons`.
 """
 
 from __future__ import annotations
@@ -59,14 +70,20 @@ class Column:
 
     name: str
     dtype: np.dtype
-    width: Literal["one", "experts", "hints"]
+    width: Literal["one", "experts", "hints", "far_hints", "logits"]
     optional: bool = False
 
     def row_shape(self, meta: TraceMeta) -> tuple[int, ...]:
-        """Shape of one row: (), (L, K) or (L, H)."""
+        """Shape of one row: (), (L, K), (L, H), (L, R * H) or (L, E)."""
         if self.width == "one":
             return ()
-        return (meta.n_layers, meta.top_k if self.width == "experts" else meta.n_hints)
+        widths = {
+            "experts": meta.top_k,
+            "hints": meta.n_hints,
+            "far_hints": meta.far_horizons * meta.n_hints,
+            "logits": meta.n_experts,
+        }
+        return (meta.n_layers, widths[self.width])
 
 
 COLUMNS = (
@@ -78,10 +95,16 @@ COLUMNS = (
     Column("scores", np.dtype(np.float16), "experts", optional=True),
     Column("hints", np.dtype(np.uint16), "hints", optional=True),
     Column("hint_scores", np.dtype(np.float16), "hints", optional=True),
+    Column("far_hints", np.dtype(np.uint16), "far_hints", optional=True),
+    Column("far_scores", np.dtype(np.float16), "far_hints", optional=True),
+    Column("logits", np.dtype(np.float16), "logits", optional=True),
     Column("window", np.dtype(np.int32), "one", optional=True),
     Column("accepted", np.dtype(np.bool_), "one", optional=True),
     Column("draft_experts", np.dtype(np.uint16), "hints", optional=True),
 )
+
+EXPERT_COLUMNS = tuple(c.name for c in COLUMNS if c.dtype == np.uint16)
+"""The columns that hold ids of experts."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +113,9 @@ class TraceMeta:
 
     `layers` are the model's numbers of its MoE layers, ascending (1..26 where layer 0 is dense).
     `n_hints` is H, hints per layer, 0 without hints; `hint_horizon` is how many MoE layers ahead they were
-    made, 0 without hints. `provenance` is free JSON: source, how it was made. `recorder` maps the programs
-    that made the trace to their versions. `content_sha256` is set by the writer (see `content_hash`).
+    made, 0 without hints; `far_horizons` is R, how many horizons after that one have hints of their own.
+    `provenance` is free JSON: source, how it was made. `recorder` maps the programs that made the trace to
+    their versions. `content_sha256` is set by the writer (see `content_hash`).
 
     Raises ValueError naming the field, its value and the rule.
     """
@@ -107,6 +131,7 @@ class TraceMeta:
     recorder: dict[str, str] = field(default_factory=dict)
     content_sha256: str = ""
     version: int = FORMAT_VERSION
+    far_horizons: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -116,6 +141,7 @@ class TraceMeta:
         _check_range("top_k", self.top_k, 1, self.n_experts)
         _check_range("n_hints", self.n_hints, 0, self.n_experts)
         _check_range("hint_horizon", self.hint_horizon, min(1, self.n_hints), len(self.layers))
+        _check_range("far_horizons", self.far_horizons, 0, len(self.layers) - self.hint_horizon if self.n_hints else 0)
         if not self.layers or self.layers[0] < 0 or any(np.diff(self.layers) <= 0):
             raise ValueError(f"layers: {list(self.layers)}: must be ascending numbers from 0, at least one")
 
@@ -170,6 +196,9 @@ class Trace:
     scores: NDArray[np.float16] | None = None
     hints: NDArray[np.uint16] | None = None
     hint_scores: NDArray[np.float16] | None = None
+    far_hints: NDArray[np.uint16] | None = None
+    far_scores: NDArray[np.float16] | None = None
+    logits: NDArray[np.float16] | None = None
     window: NDArray[np.int32] | None = None
     accepted: NDArray[np.bool_] | None = None
     draft_experts: NDArray[np.uint16] | None = None
@@ -200,6 +229,25 @@ class Trace:
     def decode_rows(self) -> Trace:
         """The decode rows alone."""
         return self.select(self.phase == DECODE)
+
+    def at_horizon(self, horizon: int) -> Trace:
+        """The trace with the hints made `horizon` layers ahead as its `hints`, and no others.
+
+        Raises UserError if it has no hints of that horizon.
+        """
+        meta = self.meta
+        place = horizon - meta.hint_horizon
+        if not meta.n_hints or not 0 <= place <= meta.far_horizons or (place and self.far_hints is None):
+            last = meta.hint_horizon + meta.far_horizons
+            known = f"{meta.hint_horizon} to {last}" if meta.n_hints else "none"
+            raise UserError(f"hint horizon: {horizon}: the trace has hints of the horizons {known}")
+        changed = dataclasses.replace(meta, hint_horizon=horizon, far_horizons=0)
+        columns = {n: values for n, values in self.columns().items() if n not in ("far_hints", "far_scores")}
+        for near, far in (("hints", self.far_hints), ("hint_scores", self.far_scores)) if place else ():
+            columns.pop(near, None)
+            if far is not None:
+                columns[near] = far[:, :, (place - 1) * meta.n_hints : place * meta.n_hints]
+        return Trace(changed, **columns)
 
     def sequence_starts(self) -> NDArray[np.bool_]:
         """[T]: whether the row is the first of its sequence in this trace."""

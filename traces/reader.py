@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .content_hash import ContentHash
 from .errors import UserError
-from .format import ABSENT, COLUMNS, METADATA_KEY, UNKNOWN_TOKEN, Column, Trace, TraceMeta
+from .format import ABSENT, COLUMNS, EXPERT_COLUMNS, METADATA_KEY, UNKNOWN_TOKEN, Column, Trace, TraceMeta
 from .schema import schema_fields
 from .writer import rows_per_group
 
@@ -154,7 +154,7 @@ def read_trace(path: str | PathLike[str], tokens: int | None, phase: int | None)
 
 def check_expert_ids(trace: Trace, source: str) -> None:
     """Raise UserError for the first expert or hint id that is neither below n_experts nor 0xFFFF."""
-    for name in ("experts", "hints", "draft_experts"):
+    for name in EXPERT_COLUMNS:
         ids = getattr(trace, name)
         if ids is None:
             continue

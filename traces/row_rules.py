@@ -9,7 +9,7 @@ from typing import Protocol, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from .format import ABSENT, DECODE, PREFILL, Trace
+from .format import ABSENT, DECODE, EXPERT_COLUMNS, PREFILL, Trace
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class ExpertIds:
     """Every id is below n_experts, or 0xFFFF for an absent expert."""
 
     def update(self, batch: Trace) -> Iterator[Finding]:
-        """Ids out of range, in `experts`, `hints` and `draft_experts`."""
+        """Ids out of range, in `experts`, the hints and `draft_experts`."""
         limit = batch.meta.n_experts
-        for name in ("experts", "hints", "draft_experts"):
+        for name in EXPERT_COLUMNS:
             ids = batch.columns().get(name)
             if ids is None:
                 continue
@@ -88,7 +88,7 @@ class FiniteScores:
 
     def update(self, batch: Trace) -> Iterator[Finding]:
         """Scores that are infinite or not numbers."""
-        for name in ("scores", "hint_scores"):
+        for name in ("scores", "hint_scores", "far_scores", "logits"):
             scores = batch.columns().get(name)
             if scores is None:
                 continue

@@ -8,7 +8,7 @@ from .format import COLUMNS, Column, TraceMeta
 
 
 def arrow_type(column: Column, meta: TraceMeta) -> pa.DataType:
-    """The column's type: a plain one, or a fixed_size_list, layer-major, of L*K or L*H values."""
+    """The column's type: a plain one, or a fixed_size_list, layer-major, of all values of a row."""
     scalar = pa.from_numpy_dtype(column.dtype)
     shape = column.row_shape(meta)
     return pa.list_(scalar, shape[0] * shape[1]) if shape else scalar

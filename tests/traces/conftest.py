@@ -52,6 +52,9 @@ def make_trace() -> Callable[..., Trace]:
             columns = {
                 "hints": hints,
                 "hint_scores": rng.random(hints.shape).astype(np.float16),
+                "far_hints": sticky_experts(rng, n, n_layers, n_experts, 2 * n_hints),
+                "far_scores": rng.random((n, n_layers, 2 * n_hints)).astype(np.float16),
+                "logits": rng.normal(size=(n, n_layers, n_experts)).astype(np.float16),
                 "window": np.arange(n, dtype=np.int32) // 4,
                 "accepted": rng.random(n) < 0.5,
                 "draft_experts": sticky_experts(rng, n, n_layers, n_experts, n_hints),
@@ -59,7 +62,9 @@ def make_trace() -> Callable[..., Trace]:
         token = rng.integers(0, 1000, n).astype(np.int32)
         token[::5] = UNKNOWN_TOKEN
         return Trace(
-            TraceMeta("test-model", tuple(range(n_layers)), n_experts, top_k, n_hints, int(full)),
+            TraceMeta(
+                "test-model", tuple(range(n_layers)), n_experts, top_k, n_hints, int(full), far_horizons=2 * full
+            ),
             sequence=np.repeat(np.arange(len(lengths)), lengths).astype(np.int32),
             position=np.concatenate([np.arange(length) for length in lengths]).astype(np.int32),
             phase=np.full(n, DECODE, np.uint8),

@@ -18,6 +18,8 @@ META = TraceMeta("m", (0, 1), 8, 2)
         ({"top_k": True}, "top_k: True: must be of type int"),
         ({"n_hints": 9}, "n_hints: 9: must be 0..8"),
         ({"n_hints": 2}, "hint_horizon: 0: must be 1..2"),
+        ({"far_horizons": 1}, "far_horizons: 1: must be 0"),
+        ({"n_hints": 2, "hint_horizon": 1, "far_horizons": 2}, "far_horizons: 2: must be 0..1"),
         ({"layers": ()}, "layers: []: must be ascending"),
         ({"layers": (1, 1)}, "layers: [1, 1]: must be ascending"),
         ({"layers": (0, "1")}, "layers: (0, '1'): must be of type int"),
@@ -87,3 +89,22 @@ def test_concatenate_undoes_a_cut_and_refuses_other_columns(make_trace, assert_s
     parts[1].hints = None
     with pytest.raises(ValueError, match="same metadata and columns"):
         Trace.concatenate(parts)
+
+
+def test_at_horizon_takes_the_hints_of_one_horizon(make_trace):
+    trace = make_trace(full=True)
+    h = trace.meta.n_hints
+    near = trace.at_horizon(1)
+    np.testing.assert_array_equal(near.hints, trace.hints)
+    assert near.meta.far_horizons == 0 and near.far_hints is None and near.far_scores is None
+    for horizon, part in ((2, slice(0, h)), (3, slice(h, 2 * h))):
+        far = trace.at_horizon(horizon)
+        assert far.meta.hint_horizon == horizon
+        np.testing.assert_array_equal(far.hints, trace.far_hints[:, :, part])
+        np.testing.assert_array_equal(far.hint_scores, trace.far_scores[:, :, part])
+        np.testing.assert_array_equal(far.experts, trace.experts)
+    for wrong in (0, 4):
+        with pytest.raises(UserError, match=f"hint horizon: {wrong}: the trace has hints of the horizons 1 to 3"):
+            trace.at_horizon(wrong)
+    with pytest.raises(UserError, match="the trace has hints of the horizons none"):
+        make_trace().at_horizon(1)

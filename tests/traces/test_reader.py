@@ -116,7 +116,8 @@ def test_metadata_that_does_not_fit_the_columns_is_refused(path):
     whole = path.read_bytes()
     for change, message in (
         ({"top_k": 2}, "column 'experts': type fixed_size_list<element: uint16>[12]: must be"),
-        ({"n_experts": 20}, "its metadata states"),  # part of the content hash
+        ({"n_experts": 20}, "column 'logits': type fixed_size_list<element: halffloat>[64]: must be"),
+        ({"hint_horizon": 2}, "its metadata states"),  # part of the content hash
         ({"content_sha256": ""}, "its metadata states none"),
     ):
         path.write_bytes(whole)

@@ -29,6 +29,8 @@ def traces(draw):
         provenance=draw(st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=2)),
     )
     n = draw(st.integers(1, 12))
+    if n_hints:
+        meta = dataclasses.replace(meta, far_horizons=draw(st.integers(0, len(layers) - 1)))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
 
     def ids(k):
@@ -39,9 +41,13 @@ def traces(draw):
         return rng.normal(size=(n, len(layers), k)).astype(np.float16)
 
     optional = {"scores": floats(top_k), "window": rng.integers(0, 9, n).astype(np.int32)}
+    optional["logits"] = floats(n_experts)
     optional["accepted"] = rng.random(n) < 0.5
     if n_hints:
         optional |= {"hints": ids(n_hints), "hint_scores": floats(n_hints), "draft_experts": ids(n_hints)}
+    if meta.far_horizons:
+        width = meta.far_horizons * n_hints
+        optional |= {"far_hints": ids(width), "far_scores": floats(width)}
     chosen = draw(st.sets(st.sampled_from(sorted(optional))))
     return Trace(
         meta,
