@@ -1,8 +1,11 @@
-"""Writer of trace files."""
+"""Writer of trace files, whole or batch by batch, so that a trace larger than memory can be written."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -12,12 +15,101 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from .atomic import replacing
-from .content_hash import content_hash
+from .content_hash import ContentHash
 from .format import METADATA_KEY, UNKNOWN_TOKEN, Trace, TraceMeta
 from .schema import schema_fields
 
 ROW_GROUP_BYTES = 8 << 20
 """Size of a row group's expert ids before compression: what a reader holds at a time is a small multiple."""
+
+_ARROW_KEY = b"ARROW:schema"
+"""Where Arrow keeps a file's schema, as the base64 of its IPC message (Arrow, C++ documentation, Parquet)."""
+
+
+class TraceWriter:
+    """Writes batches of a trace, cut anywhere, as row groups of equal size; made by `writing_trace`.
+
+    `meta` may be replaced before the end (its provenance, licence or model name, not its geometry), since what
+    a long import knows of its source is complete only then. The columns are those of the first batch.
+    """
+
+    def __init__(self, path: PathLike[str], meta: TraceMeta) -> None:
+        self.meta = meta
+        self.rows = 0
+        self._path = path
+        self._geometry = meta
+        self._hash = ContentHash(meta)
+        self._names: frozenset[str] | None = None
+        self._file: pq.ParquetWriter | None = None
+        self._waiting: list[Trace] = []
+
+    def write(self, batch: Trace) -> None:
+        """Add rows; ValueError if their columns are not those of the batches before."""
+        if self._names is None:
+            self._names = frozenset(batch.columns())
+        if batch.columns().keys() != self._names:
+            raise ValueError("batches of a trace must have the same columns")
+        self._hash.update(batch)
+        self.rows += len(batch)
+        self._waiting.append(Trace(self._geometry, **batch.columns()))
+        room = rows_per_group(self._geometry)
+        while sum(map(len, self._waiting)) >= room:
+            whole = Trace.concatenate(self._waiting)
+            self._write_group(whole.select(slice(0, room)))
+            self._waiting = [whole.select(slice(room, None))]
+
+    def finish(self) -> TraceMeta:
+        """Write what waits and the metadata with the content hash, and return them."""
+        rest = [batch for batch in self._waiting if len(batch)]
+        if rest:
+            self._write_group(Trace.concatenate(rest))
+        file = self._opened()
+        meta = dataclasses.replace(self.meta, content_sha256=self._hash.hexdigest())
+        stored = {METADATA_KEY: meta.to_json().encode()}
+        arrow = file.schema.with_metadata(stored).serialize().to_pybytes()
+        file.add_key_value_metadata(stored | {_ARROW_KEY: base64.b64encode(arrow)})
+        file.close()
+        return meta
+
+    def abandon(self) -> None:
+        """Close the unfinished file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write_group(self, rows: Trace) -> None:
+        file = self._opened()
+        arrays = [_arrow_array(f, rows.columns().get(f.name), len(rows)) for f in file.schema]
+        file.write_table(pa.Table.from_arrays(arrays, schema=file.schema), row_group_size=len(rows))
+
+    def _opened(self) -> pq.ParquetWriter:
+        if self._file is None:
+            present = (self._names or frozenset()) | {"scores"}
+            fields = schema_fields(self._geometry)
+            schema = pa.schema([f for name, f in fields.items() if name in present or not f.nullable])
+            self._file = pq.ParquetWriter(
+                self._path,
+                schema,
+                compression="zstd",
+                compression_level=9,
+                write_page_checksum=True,
+                store_schema=False,  # `finish` stores it: only then is its metadata known
+            )
+        return self._file
+
+
+@contextmanager
+def writing_trace(path: str | PathLike[str], meta: TraceMeta) -> Iterator[TraceWriter]:
+    """Give a writer whose file appears at `path` when the block ends, complete, or not at all.
+
+    The block calls `finish`. Raises UserError if `path` cannot be written.
+    """
+    with replacing(path) as temporary:
+        writer = TraceWriter(temporary, meta)
+        try:
+            yield writer
+        except BaseException:
+            writer.abandon()
+            raise
 
 
 def write_trace(path: str | PathLike[str], trace: Trace) -> TraceMeta:
@@ -26,27 +118,9 @@ def write_trace(path: str | PathLike[str], trace: Trace) -> TraceMeta:
     Atomic: `path` is complete or untouched. Deterministic: the same trace gives the same bytes with the same
     version of pyarrow. Raises UserError if `path` cannot be written.
     """
-    meta = dataclasses.replace(trace.meta, content_sha256=content_hash(trace))
-    fields = schema_fields(meta)
-    present = trace.columns().keys() | {"scores"}
-    schema = pa.schema([f for name, f in fields.items() if name in present])
-    schema = schema.with_metadata({METADATA_KEY: meta.to_json().encode()})
-    rows = rows_per_group(meta)
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            schema,
-            compression="zstd",
-            compression_level=9,
-            write_page_checksum=True,
-        ) as writer,
-    ):
-        for first in range(0, len(trace), rows):
-            part = trace.select(slice(first, first + rows))
-            arrays = [_arrow_array(f, part.columns().get(f.name), len(part)) for f in schema]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=rows)
-    return meta
+    with writing_trace(path, trace.meta) as writer:
+        writer.write(trace)
+        return writer.finish()
 
 
 def rows_per_group(meta: TraceMeta) -> int:
