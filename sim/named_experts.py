@@ -1,0 +1,124 @@
+"""What simple predictors name for every event of a trace: arrays, at the speed that whole traces need.
+
+Each function returns [T, L, K] uint16: for layer l of token t the K experts that the predictor ranks first, known
+once the event before (layer l-1; for layer 0 the last layer of the token before) has been routed; 0xFFFF where it
+names none. `st_moe` is the golden predictor `predictors/st_moe.py` in compiled form: a test compares the two.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..traces.format import ABSENT
+from .predictors.interface import MAX_SCORE
+from .predictors.st_moe import HISTORY_SCORE, MAX_CONFIDENCE, PROFILED_CONFIDENCE
+from .profile import Profile
+
+
+def previous_token(experts: NDArray[np.uint16], sequence_start: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Name what each layer selected for the token before in its sequence; `experts` is [T, L, K]."""
+    named = np.full_like(experts, ABSENT)
+    named[1:] = experts[:-1]
+    named[sequence_start] = ABSENT
+    return named
+
+
+def static_hot_set(counts: NDArray[np.int64], n_tokens: int, width: int) -> NDArray[np.uint16]:
+    """Name the `width` experts of each layer with the highest `counts` [L, E], ties to the lower id, at any token."""
+    hottest = np.argsort(-counts, axis=1, kind="stable")[:, :width].astype(np.uint16)
+    return np.broadcast_to(hottest, (n_tokens, *hottest.shape))
+
+
+def st_moe(
+    experts: NDArray[np.uint16], sequence_start: NDArray[np.bool_], profile: Profile, width: int
+) -> NDArray[np.uint16]:
+    """Name the `width` experts that ST-MoE's tables (CCT and HT, online, with wrap) score highest.
+
+    `experts` [T, L, K] are the tokens to predict, which follow those of `profile`; ties, and places left over, go
+    to the lower id. Source: arXiv 2606.15453, Algorithms 1-3, as fixed in `predictors/st_moe.py`.
+    """
+    rows = profile.rows.astype(np.int64)
+    named = np.empty((*experts.shape[:2], width), np.uint16)
+    _st_moe(experts, sequence_start, rows, np.full(rows.shape, PROFILED_CONFIDENCE, np.int64), named)
+    return named
+
+
+def is_among(experts: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return [..., K]: whether each of `experts` [..., K], being present, is one of `others` [..., M]."""
+    found = np.zeros(experts.shape, bool)
+    for index in range(others.shape[-1]):
+        found |= experts == others[..., index, None]
+    return found & (experts != ABSENT)
+
+
+@njit(cache=True)
+def _st_moe(experts, sequence_start, rows, confidences, named):
+    n_tokens, n_layers, width = experts.shape
+    score = np.zeros(rows.shape[1], np.int64)
+    history = np.full((n_layers, width), ABSENT, np.uint16)
+    for token in range(n_tokens):
+        for layer in range(n_layers):
+            selected = experts[token, layer]
+            _name_highest(score, named[token, layer])
+            if layer == 0 and sequence_start[token]:
+                history[:] = ABSENT
+            _score(selected, rows[layer], confidences[layer], history[(layer + 1) % n_layers], score)
+            if layer > 0:
+                _learn(experts[token, layer - 1], rows[layer - 1], confidences[layer - 1], selected)
+            elif token > 0 and not sequence_start[token]:
+                _learn(experts[token - 1, -1], rows[-1], confidences[-1], selected)
+            history[layer] = selected
+
+
+@njit(cache=True)
+def _name_highest(score, named):
+    """Fill `named` with the experts of the highest scores, and take these out of `score`."""
+    for place in range(len(named)):
+        best = 0
+        for expert in range(1, len(score)):
+            if score[expert] > score[best]:
+                best = expert
+        named[place] = best
+        score[best] = -1
+
+
+@njit(cache=True)
+def _score(selected, rows, confidences, history, score):
+    score[:] = 0
+    for member in selected:
+        if member != ABSENT:
+            for place in range(rows.shape[1]):
+                score[rows[member, place]] += confidences[member, place]
+    for expert in history:
+        if expert != ABSENT:
+            score[expert] += HISTORY_SCORE
+    for expert in range(len(score)):
+        score[expert] = min(score[expert], MAX_SCORE)
+
+
+@njit(cache=True)
+def _learn(members, rows, confidences, actual):
+    for member in members:
+        if member == ABSENT:
+            continue
+        row, confidence = rows[member], confidences[member]
+        for place in range(len(row)):
+            if _holds(actual, row[place]):
+                confidence[place] = min(confidence[place] + 1, MAX_CONFIDENCE)
+            elif confidence[place] > 0:
+                confidence[place] -= 1
+            else:
+                for newcomer in actual:
+                    if newcomer != ABSENT and not _holds(row, newcomer):
+                        row[place], confidence[place] = newcomer, PROFILED_CONFIDENCE
+                        break
+
+
+@njit(cache=True)
+def _holds(experts, wanted):
+    found = False
+    for expert in experts:
+        found |= expert == wanted
+    return found
