@@ -29,11 +29,8 @@ VALIDATION_WINDOWS = 12
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Hyperparameters; `minutes` (0: no limit) of wall clock may end the run before `steps` optimiser steps.
-
-    The balance loss weighs `balance`, and `late_balance` from step `late_from` on: every expert is in use by
-    then, and a strong balance within a batch of four texts would keep experts from specialising.
+class Schedule:
+    """What every training here sets; `minutes` (0: no limit) may end it before `steps` optimiser steps.
 
     The learning rate follows the further of the two: linear warm-up over `warmup` steps, then a cosine from
     `learning_rate` to `final_fraction` of it.
@@ -47,10 +44,20 @@ class TrainingConfig:
     warmup: int = 60
     weight_decay: float = 0.1
     clip: float = 1.0
+    seed: int = 20260622
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Schedule):
+    """Hyperparameters of the recorded model's training.
+
+    The balance loss weighs `balance`, and `late_balance` from step `late_from` on: every expert is in use by
+    then, and a strong balance within a batch of four texts would keep experts from specialising.
+    """
+
     balance: float = 0.01
     late_balance: float = 0.001
     late_from: int = 1000
-    seed: int = 20260622
 
 
 class RouterTap:
@@ -87,8 +94,8 @@ def train(streams: Streams, folder: Path, config: TrainingConfig) -> Qwen3MoeFor
     torch.manual_seed(config.seed)
     model = build_model(trainable=True)
     tap = RouterTap(model)
-    optimizer = _optimizer(model, config)
-    step, elapsed = _resume(folder / "state.pt", model, optimizer)
+    optimizer = new_optimizer(model, config)
+    step, elapsed = resume(folder / "state.pt", model, optimizer)
     start = time.monotonic() - elapsed
     running: list[float] = []
     while True:
@@ -96,11 +103,10 @@ def train(streams: Streams, folder: Path, config: TrainingConfig) -> Qwen3MoeFor
         progress = max(step / config.steps, elapsed / 60 / config.minutes if config.minutes else 0.0)
         if step % VALIDATE_EVERY == 0 or progress >= 1:
             _validate(model, tap, streams, folder, step, elapsed)
-            _store(folder / "state.pt", model, optimizer, step, elapsed)
+            store(folder / "state.pt", model, optimizer, step, elapsed)
         if progress >= 1:
             return model
-        rate = config.learning_rate * min(1.0, (step + 1) / config.warmup)
-        rate *= config.final_fraction + (1 - config.final_fraction) * (1 + math.cos(math.pi * progress)) / 2
+        rate = learning_rate(config, step, progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
         balance = config.balance if step < config.late_from else config.late_balance
@@ -111,7 +117,13 @@ def train(streams: Streams, folder: Path, config: TrainingConfig) -> Qwen3MoeFor
             running.clear()
 
 
-def draw_batch(streams: Streams, config: TrainingConfig, step: int) -> Tensor:
+def learning_rate(config: Schedule, step: int, progress: float) -> float:
+    """Return the rate of a step: linear warm-up, then a cosine over `progress`, 0 to 1."""
+    rate = config.learning_rate * min(1.0, (step + 1) / config.warmup)
+    return rate * (config.final_fraction + (1 - config.final_fraction) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def draw_batch(streams: Streams, config: Schedule, step: int) -> Tensor:
     """Return `[batch, CONTEXT + 1]` tokens of step `step`: windows at random places, half of each domain."""
     random = np.random.default_rng([config.seed, step])
     rows: list[NDArray[np.int64]] = []
@@ -122,7 +134,7 @@ def draw_batch(streams: Streams, config: TrainingConfig, step: int) -> Tensor:
     return torch.from_numpy(np.stack(rows))
 
 
-def _optimizer(model: Qwen3MoeForCausalLM, config: TrainingConfig) -> torch.optim.AdamW:
+def new_optimizer(model: torch.nn.Module, config: Schedule) -> torch.optim.AdamW:
     """AdamW; norms and the embedding are not decayed."""
     decayed = [p for n, p in model.named_parameters() if p.ndim >= 2 and "embed_tokens" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim < 2 or "embed_tokens" in n]
@@ -200,7 +212,7 @@ def _validate(
     print(json.dumps(record), flush=True)
 
 
-def _store(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, elapsed: float) -> None:
+def store(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, elapsed: float) -> None:
     """Write the state under a temporary name first, so that an interrupted run keeps the previous one."""
     state = {
         "model": model.state_dict(),
@@ -212,7 +224,7 @@ def _store(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
     os.replace(path.with_suffix(".new"), path)
 
 
-def _resume(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+def resume(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
     """Load a stored state, if there is one, and return its step and elapsed seconds."""
     if not path.exists():
         return 0, 0.0
