@@ -76,6 +76,7 @@ class ReplayHarness(wiring.Component):
             m.d.comb += getattr(memory, name).eq(getattr(self, name))
         m.d.comb += [
             memory.outstanding.eq(MEMORY_BURSTS),
+            memory.run.eq(self.start),
             self.irq.eq(unit.irq),
             self.trace_address.eq(agent.trace_address),
             agent.trace_data.eq(self.trace_data),

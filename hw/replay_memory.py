@@ -20,7 +20,7 @@ class ReplayMemory(wiring.Component):
 
     Latency: a burst accepted in cycle `a` occupies the channel from `max(a + latency, end of the burst before + 1)`
     on, for `cycles_per_beat` cycles a beat that are not taken by background traffic; each beat comes in the last of its
-    cycles. Cycle 0 is the first after reset; background traffic takes the cycles `t` with
+    cycles. Cycle 0 is the first with `run`; background traffic takes the cycles `t` with
     `t mod background_period < background_length`. A beat that RREADY does not take stops the channel.
     Throughput: one beat every `cycles_per_beat` cycles. ARREADY falls in the cycle after the one that brought the
     bursts under way to `outstanding`, and rises in the cycle after a last beat.
@@ -41,6 +41,9 @@ class ReplayMemory(wiring.Component):
         At least 1; 0 counts as 1.
     outstanding : In
         Accepted bursts at most, 1 to `capacity`; 0 accepts none.
+    run : In(1)
+        While it is 0 the background traffic stands at its cycle 0, so that its phase does not depend on how long the
+        unit was programmed.
     background_period, background_length : In(32)
         No background traffic if either is 0; a length of the period or more would stop the channel for ever.
     error_address, error_count : In, one for each error entry
@@ -67,6 +70,7 @@ class ReplayMemory(wiring.Component):
                 "latency": In(16),
                 "cycles_per_beat": In(16),
                 "outstanding": In(bits_for(capacity + 1)),
+                "run": In(1, init=1),
                 "background_period": In(TIME_BITS),
                 "background_length": In(TIME_BITS),
                 "error_address": In(64).array(error_entries),
@@ -101,7 +105,7 @@ class ReplayMemory(wiring.Component):
 
     def _background(self, m):
         phase = Signal(TIME_BITS)
-        m.d.sync += phase.eq(Mux(phase + 1 >= self.background_period, 0, phase + 1))
+        m.d.sync += phase.eq(Mux(~self.run | (phase + 1 >= self.background_period), 0, phase + 1))
         return (phase < self.background_length) & (self.background_period != 0)
 
     def _error(self, m, accept):

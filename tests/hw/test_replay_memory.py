@@ -105,6 +105,32 @@ def test_random_bursts_and_background(seed):
     assert all(beat[3] == 0 for beat in beats)
 
 
+def test_background_phase_counts_from_run():
+    memory = ReplayMemory(config=TINY)
+    busy = []
+
+    async def drive(ctx):
+        for name, value in {"latency": 1, "cycles_per_beat": 1, "outstanding": 4, "run": 0}.items():
+            ctx.set(getattr(memory, name), value)
+        ctx.set(memory.background_period, 10)
+        ctx.set(memory.background_length, 4)
+        ctx.set(memory.axi.rready, 1)
+        await ctx.tick().repeat(7)
+        ctx.set(memory.run, 1)
+        ctx.set(memory.axi.arvalid, 1)
+        ctx.set(memory.axi.arlen, 15)
+        for cycle in range(20):
+            if ctx.get(memory.axi.rvalid):
+                busy.append(cycle)
+            await ctx.tick()
+
+    simulator = Simulator(memory)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(drive)
+    simulator.run()
+    assert busy == [4, 5, 6, 7, 8, 9, 14, 15, 16, 17, 18, 19]
+
+
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_bursts_beyond_the_limit_wait(limit):
     bursts = [(0, 64 * n, 4, 0) for n in range(10)]
