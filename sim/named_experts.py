@@ -46,11 +46,11 @@ def st_moe(
 
 
 def is_among(experts: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return [..., K]: whether each of `experts` [..., K], being present, is one of `others` [..., M]."""
+    """Return [..., K]: whether each of `experts` [..., K] is one of `others` [..., M]; absent ones are like any other."""
     found = np.zeros(experts.shape, bool)
     for index in range(others.shape[-1]):
         found |= experts == others[..., index, None]
-    return found & (experts != ABSENT)
+    return found
 
 
 @njit(cache=True)
