@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-PredictorName = Literal["st_moe", "st_moe_paper"]
+from .weight_rules import WeightRules
+
+PredictorName = Literal["st_moe", "st_moe_paper", "weights"]
 
 EVENT_BITS = 32
 """Width of an absolute event number; at 10^5 events a second it wraps after 12 hours."""
@@ -57,8 +59,19 @@ class UnitConfig(BaseModel):
     """CCT entries that a predictor adds up a cycle; divides `max_top_k`."""
     predictors: tuple[PredictorName, ...] = ("st_moe", "st_moe_paper")
     """Predictors that are generated; register PREDICTOR selects the index + 1, 0 is none."""
+    weight_sources: tuple[tuple[int, int], ...] = ((1, 0), (2, 0), (3, 0), (0, 1))
+    """Context of predictor `weights`: (layers back, tokens back) of each source, see `weight_rules`."""
+    weight_bits: Annotated[int, Field(ge=2, le=8)] = 5
+    """Width of a weight of predictor `weights`."""
+    weight_lanes: Annotated[int, Field(ge=4, le=128)] = 32
+    """Weights that predictor `weights` reads and writes a cycle, a power of two."""
     commit_log: bool = False
     """Export the ordered commit log (simulation only)."""
+
+    @field_validator("weight_sources")
+    @classmethod
+    def _check_sources(cls, sources: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        return WeightRules(sources, bits=2).sources
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
@@ -66,7 +79,7 @@ class UnitConfig(BaseModel):
             if not holds:
                 raise ValueError(f"{field} = {getattr(self, field)}: {rule}")
 
-        for field in ("bus_bytes", "scan_lanes", "horizon"):
+        for field in ("bus_bytes", "scan_lanes", "horizon", "weight_lanes"):
             value = getattr(self, field)
             require(value & (value - 1) == 0, field, "must be a power of two")
         require(
@@ -110,9 +123,15 @@ class UnitConfig(BaseModel):
         return self.slot_bytes // self.bus_bytes
 
     @property
+    def weight_rules(self) -> WeightRules:
+        """The rules of predictor `weights`."""
+        return WeightRules(self.weight_sources, self.weight_bits)
+
+    @property
     def digest(self) -> str:
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        unused = set() if "weights" in self.predictors else {"weight_sources", "weight_bits", "weight_lanes"}
+        return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 
     def replace(self, **changes: object) -> UnitConfig:
         """Return a validated copy with some fields changed."""

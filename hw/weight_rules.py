@@ -7,6 +7,8 @@ from dataclasses import dataclass
 Source = tuple[int, int]
 """(layers back, tokens back): (1, 0) is the layer before the predicted one, (0, 1) the predicted one a token ago."""
 
+MAX_LAYERS_BACK = 8
+
 CENTRE = 128
 """The candidate score of a sum of 0: as likely needed as not."""
 SCORE_STEPS = 4
@@ -30,11 +32,11 @@ class WeightRules:
             raise ValueError(f"sources = {self.sources}: must not name a source twice")
         if (1, 0) not in self.sources:
             raise ValueError(f"sources = {self.sources}: must contain (1, 0), the layer before")
-        for layers_back, tokens_back in self.sources:
-            if not ((tokens_back == 0 and layers_back >= 1) or (tokens_back == 1 and layers_back <= 0)):
+        for source in self.sources:
+            if source != (0, 1) and not (1 <= source[0] <= MAX_LAYERS_BACK and source[1] == 0):
                 raise ValueError(
-                    f"sources: ({layers_back}, {tokens_back}): must be an earlier layer of this token, (1, 0) and so "
-                    "on, or this or a later layer of the token before, (0, 1), (-1, 1) and so on"
+                    f"sources: {source}: must be (1, 0) to ({MAX_LAYERS_BACK}, 0), an earlier layer of this token, or "
+                    "(0, 1), the same layer of the token before"
                 )
 
     @property

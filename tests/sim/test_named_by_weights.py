@@ -26,7 +26,7 @@ def golden(experts, starts, n_experts, rules, width, tables):
     [
         (1, 6, 2, WeightRules(((1, 0), (0, 1)), 4)),
         (2, 5, 5, WeightRules(((2, 0), (1, 0), (3, 0)), 3)),
-        (3, 12, 3, WeightRules(((1, 0), (2, 0), (0, 1), (-1, 1)), 6)),
+        (3, 12, 3, WeightRules(((1, 0), (2, 0), (0, 1), (4, 0)), 6)),
         (4, 16, 3, WeightRules(((1, 0), (2, 0), (3, 0), (0, 1)), 5)),
     ],
 )

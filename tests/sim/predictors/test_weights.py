@@ -56,7 +56,7 @@ def random_events(seed, count, n_layers, n_experts):
     [
         (4, 8, RULES),
         (1, 5, RULES),
-        (2, 6, WeightRules(((3, 0), (1, 0), (0, 1), (-1, 1)), 5)),
+        (2, 6, WeightRules(((3, 0), (1, 0), (0, 1), (4, 0)), 5)),
         (5, 9, WeightRules(((1, 0),), 2)),
         (3, 7, WeightRules(((1, 0), (2, 0), (3, 0), (0, 1)), 8)),
     ],
@@ -125,7 +125,8 @@ def test_bad_events_are_refused(event, message):
         (((0, 1),), 4, "must contain"),
         (((1, 0), (1, 0)), 4, "twice"),
         (((1, 0), (0, 0)), 4, "earlier layer"),
-        (((1, 0), (1, 1)), 4, "earlier layer"),
+        (((1, 0), (9, 0)), 4, "earlier layer"),
+        (((1, 0), (-1, 1)), 4, "earlier layer"),
         (((1, 0), (0, 2)), 4, "earlier layer"),
     ],
 )
