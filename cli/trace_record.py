@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..traces.errors import UserError
-from ..traces.format import TraceMeta
+from ..traces.format import Trace, TraceMeta
 from ..traces.record_checkpoint import default_device, load_checkpoint, require_record_extra
+from ..traces.record_config import RecordConfig, parse_horizons
 from ..traces.record_prompts import read_prompts
+from ..traces.record_shape import TopKShape
+from ..traces.speculative_stats import speculative_stats
 from ..traces.writer import write_trace
 from .console import next_command, progress
+
+if TYPE_CHECKING:
+    from ..traces.record_draft import Draft
+
+DRAFT_MAPS = ("auto", "direct", "fitted")
 
 
 def record(
@@ -24,24 +32,67 @@ def record(
     out: Annotated[Path, typer.Option(help="Trace file to write.")],
     tokens: Annotated[int | None, typer.Option(help="Stop after this many decode tokens in all.")] = None,
     max_new: Annotated[int, typer.Option(help="Decode at most this many tokens for a prompt.")] = 128,
+    batch: Annotated[int, typer.Option(help="Prompts decoded together.")] = 1,
     temperature: Annotated[float, typer.Option(help="0 decodes greedily.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
-    hints: Annotated[int | None, typer.Option(help="Hints for each layer; default top-k, 0 for none.")] = None,
+    hints: Annotated[
+        str, typer.Option(metavar="N|N..M", help="MoE layers ahead that hints are made: 1, a range as 1..4, or 0.")
+    ] = "1",
+    hint_count: Annotated[int | None, typer.Option(help="Hints for each layer and horizon; default top-k.")] = None,
+    logits: Annotated[bool, typer.Option("--logits", help="Also keep the routers' output for every expert.")] = False,
+    draft: Annotated[
+        Path | None, typer.Option(help="Folder of a draft model: decode speculatively, record its predictions.")
+    ] = None,
+    draft_length: Annotated[int, typer.Option(help="Tokens drafted for a verification window.")] = 4,
+    draft_map: Annotated[
+        str,
+        typer.Option(
+            help="How the target's gates read the draft: direct, fitted (a linear map, fitted on the prompts), or "
+            "auto: fitted where the widths differ."
+        ),
+    ] = "auto",
+    top_k_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B,H,E,P",
+            help="Experts a token activates in the first (B), peak (H) and last (E) MoE layer, linear between them; "
+            "P is the peak's layer, from 0. Reports the change in loss.",
+        ),
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Texts for that loss, in the form of the prompts; default the prompts.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Torch device; default cuda if there is one, else cpu.")] = None,
     licence: Annotated[str, typer.Option(help="Licence to state in the trace.")] = "not stated",
 ) -> None:
     """Record which experts a model selects while it decodes, with look-ahead hints.
 
-    A hint is the next MoE layer's router applied to this layer's router input. Prefill rows are kept and
-    marked. Nothing is downloaded; an interrupted recording leaves no file.
+    A hint is a later MoE layer's router applied to this layer's router input. Prefill rows are kept and marked.
+    With a draft model, decoding is speculative: the rows are those of the windows that the model verified, each
+    with the draft's prediction of its experts. Nothing is downloaded; an interrupted recording leaves no file.
     """
     require_record_extra()
     _check_output(out)
+    config = RecordConfig(
+        max_new=max_new,
+        tokens=tokens,
+        temperature=temperature,
+        seed=seed,
+        n_hints=hint_count,
+        horizons=parse_horizons(hints),
+        logits=logits,
+        batch=batch,
+        shape=None if top_k_shape is None else TopKShape.parse(top_k_shape),
+    )
+    if validation is not None and top_k_shape is None:
+        raise UserError(f"validation: {validation}: is for --top-k-shape, which is not given")
     texts = read_prompts(prompts)
+    judged = None if validation is None else read_prompts(validation)
     from ..traces import recorder  # needs torch: only this command pays for its import
 
-    config = recorder.RecordConfig(max_new=max_new, tokens=tokens, temperature=temperature, seed=seed, n_hints=hints)
-    language_model, tokenizer = load_checkpoint(model, device or default_device())
+    place = device or default_device()
+    language_model, tokenizer = load_checkpoint(model, place)
+    drafting = None if draft is None else _load_draft(draft, place, draft_length, draft_map)
     total = len(texts) * max_new if tokens is None else min(tokens, len(texts) * max_new)
     with progress("decoding") as show:
         trace = recorder.record(
@@ -50,12 +101,23 @@ def record(
             texts,
             config,
             name=model.resolve().name,
+            draft=drafting,
+            validation=judged,
             licence=licence,
             provenance={"prompts": prompts.name},
             progress=lambda decoded: show(decoded, total),
         )
-    meta = write_trace(out, trace)
-    _report(out, meta, rows=len(trace), decoded=len(trace.decode_rows()))
+    _report(out, write_trace(out, trace), trace)
+
+
+def _load_draft(folder: Path, device: str, length: int, mapping: str) -> Draft:
+    """Load a draft model; UserError naming the folder or the option."""
+    from ..traces.record_draft import Draft
+
+    if mapping not in DRAFT_MAPS:
+        raise UserError(f"draft-map: {mapping!r}: must be one of {', '.join(DRAFT_MAPS)}")
+    model, tokenizer = load_checkpoint(folder, device)
+    return Draft(model, tokenizer, folder.resolve().name, length=length, mapping=mapping)
 
 
 def _check_output(out: Path) -> None:
@@ -66,8 +128,27 @@ def _check_output(out: Path) -> None:
         raise UserError(f"{out}: folder {out.parent} does not exist: create it first")
 
 
-def _report(out: Path, meta: TraceMeta, *, rows: int, decoded: int) -> None:
-    """Say what was written and what to do with it."""
+def _report(out: Path, meta: TraceMeta, trace: Trace) -> None:
+    """Say what was written, what was measured, and what to do next."""
     shape = f"{meta.n_layers} MoE layers x {meta.n_experts} experts, top-{meta.top_k}"
-    typer.echo(f"{out}: {meta.model}, {shape}, {decoded} decode and {rows - decoded} prefill tokens")
+    decoded = len(trace.decode_rows())
+    typer.echo(f"{out}: {meta.model}, {shape}, {decoded} decode and {len(trace) - decoded} prefill tokens")
+    if "top_k_shape" in meta.provenance:
+        typer.echo(_loss_line(meta.provenance["top_k_shape"]))
+    if trace.window is not None:
+        figures = speculative_stats(trace)
+        typer.echo(
+            f"speculative, measured: {figures.windows} windows, {figures.acceptance:.3f} of the drafted tokens "
+            f"accepted, {figures.mean_accepted:.2f} a window; the draft's predictions have "
+            f"{figures.mean_recall:.3f} of a token's experts, {figures.mean_window_recall:.3f} of a window's"
+        )
     next_command("moefetch", "trace", "stats", out)
+
+
+def _loss_line(said: dict[str, Any]) -> str:
+    """Say what the top-k shape costs."""
+    figures = said["validation"]
+    full, shaped = figures["loss_full"], figures["loss_shape"]
+    layers = ",".join(map(str, said["layers"]))
+    change = f"{full:.4f} -> {shaped:.4f} nats a token ({shaped - full:+.4f})"
+    return f"validation loss, measured over {figures['tokens']} tokens: {change} with top-k {layers}"

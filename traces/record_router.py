@@ -1,9 +1,8 @@
-"""Router capture: what the routers of a Hugging Face MoE model select while it runs, and look-ahead hints.
+"""Routers of a Hugging Face MoE model: where they are, what they select, and what they would select.
 
 Nothing here knows a model by name. A router is the module `gate` or `router` beside a module `experts`; it
 returns the experts that the model itself selected and their weights, so its scoring (softmax or sigmoid,
-bias, groups) is the model's own code. The hints for a layer come from calling that layer's router on the
-router input of the MoE layer before it.
+bias, groups) is the model's own code.
 """
 
 from __future__ import annotations
@@ -33,6 +32,11 @@ class Router:
     n_experts: int
     top_k: int
     settings: tuple[Any, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Width of the router's input."""
+        return _weight(self.module).shape[1]
 
 
 @dataclass(frozen=True)
@@ -74,59 +78,15 @@ def find_routers(model: Any) -> list[Router]:
     return routers
 
 
-class RouterTap:
-    """Records the selections of every forward pass; use as a context manager, then `take` after each pass.
-
-    With `n_hints` > 0 it also records the hints for every layer but the first.
-    """
-
-    def __init__(self, routers: list[Router], n_hints: int):
-        self.routers = routers
-        self.n_hints = n_hints
-        self._selections: list[Selection | None] = [None] * len(routers)
-        self._hints: list[Selection | None] = [None] * len(routers)
-        self._handles: list[Any] = []
-
-    def __enter__(self) -> RouterTap:
-        for index, router in enumerate(self.routers):
-            self._handles.append(router.module.register_forward_hook(self._hook(index)))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-
-    def take(self) -> tuple[list[Selection], list[Selection | None]]:
-        """Return selections and hints per layer of the last pass, and forget them."""
-        missing = [r.number for r, s in zip(self.routers, self._selections, strict=True) if s is None]
-        if missing:
-            raise UserError(f"the routers of layers {missing} did not run in a forward pass")
-        selections = [s for s in self._selections if s is not None]
-        hints = self._hints
-        self._selections = [None] * len(self.routers)
-        self._hints = [None] * len(self.routers)
-        return selections, hints
-
-    def _hook(self, index: int):
-        def record(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            self._selections[index] = _selection(type(module).__name__, output)
-            if self.n_hints and index + 1 < len(self.routers):
-                following = self.routers[index + 1]
-                self._hints[index + 1] = route(following, inputs[0], self.n_hints)
-
-        return record
-
-
 @torch.no_grad()
 def route(router: Router, inputs: Tensor, count: int) -> Selection:
     """Return the `count` experts that `router` ranks best for `inputs` `[..., hidden]`, by its own rule."""
-    device = next(router.module.parameters()).device
-    flat = inputs.reshape(-1, inputs.shape[-1]).to(device)
-    with _selecting(router, count):
+    weight = _weight(router.module)
+    flat = inputs.reshape(-1, inputs.shape[-1]).to(weight.device, weight.dtype)
+    with selecting(router, count):
         # `forward`, not a call: the hooks of this router belong to the model's own pass
         output = router.module.forward(flat, *router.settings)
-    return _selection(type(router.module).__name__, output)
+    return selected(router.module, output)
 
 
 def check_hint_count(routers: list[Router], count: int) -> None:
@@ -136,25 +96,65 @@ def check_hint_count(routers: list[Router], count: int) -> None:
             raise UserError(f"hints: {count}: must be 0 to {router.n_experts}, the model's experts")
         if count in (0, router.top_k):
             continue
-        weight = _weight(router.module)
-        probe = torch.zeros(1, weight.shape[1], dtype=weight.dtype, device=weight.device)
-        if not hasattr(router.module, "top_k") or route(router, probe, count).experts.shape[-1] != count:
+        if not can_select(router, count):
             kind = type(router.module).__name__
             raise UserError(f"hints: {count}: {kind} selects a fixed number of experts: use {router.top_k}")
 
 
+def can_select(router: Router, count: int) -> bool:
+    """Return whether the router can be told to select `count` experts."""
+    probe = torch.zeros(1, router.width)
+    return hasattr(router.module, "top_k") and route(router, probe, count).experts.shape[-1] == count
+
+
 @contextmanager
-def _selecting(router: Router, count: int) -> Iterator[None]:
+def selecting(router: Router, count: int) -> Iterator[None]:
     """Let the router select `count` experts for a while."""
     module: Any = router.module
-    if count == router.top_k:
+    usual = getattr(module, "top_k", router.top_k)
+    if count == usual:
         yield
         return
-    usual, module.top_k = module.top_k, count
+    module.top_k = count
     try:
         yield
     finally:
         module.top_k = usual
+
+
+def selected(module: nn.Module, output: Any) -> Selection:
+    """Find indices and weights in a router's output and sort them: best score first, ties to the lower id."""
+    kind = type(module).__name__
+    tensors = [x for x in output if isinstance(x, Tensor)] if isinstance(output, tuple) else []
+    indices = next((x for x in tensors if not x.is_floating_point()), None)
+    weights = next((x for x in tensors if x.is_floating_point() and _same_shape(x, indices)), None)
+    if indices is None or weights is None:
+        raise UserError(f"{kind}: does not return the experts it selects, as routers of transformers 5.23 do")
+    experts, by_id = indices.detach().reshape(-1, indices.shape[-1]).sort(dim=-1)
+    scores = weights.detach().float().reshape(experts.shape).gather(-1, by_id)
+    scores, by_score = scores.sort(dim=-1, descending=True, stable=True)
+    return Selection(experts=experts.gather(-1, by_score), scores=scores)
+
+
+def logits_of(router: Router, inputs: Tensor, output: Any) -> Tensor:
+    """Return the router's output for every expert, `[T, E]`, before softmax or sigmoid.
+
+    Raises UserError for a router that does not return it: one whose output for all experts is not its weights
+    (and bias, if it has one an expert) applied to its input.
+    """
+    module: Any = router.module
+    tensors = output if isinstance(output, tuple) else ()
+    shape = (inputs.numel() // inputs.shape[-1], router.n_experts)
+    found = next((x for x in tensors if isinstance(x, Tensor) and x.is_floating_point() and x.shape == shape), None)
+    if found is None:
+        raise UserError(f"logits: {type(module).__name__}: does not return its output for every expert")
+    weight, bias = _weight(module), getattr(module, "bias", None)
+    bias = bias.float() if isinstance(bias, Tensor) and bias.shape == (router.n_experts,) else None
+    expected = nn.functional.linear(inputs.reshape(-1, inputs.shape[-1]).float(), weight.float(), bias)
+    tolerance = 0.05 * float(expected.abs().max()) + 1e-3  # half-precision models round; a softmax is far off
+    if float((found.float() - expected).abs().max()) > tolerance:
+        raise UserError(f"logits: {type(module).__name__}: what it returns is not the output of its weights alone")
+    return found.detach().float()
 
 
 def _router_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -172,7 +172,7 @@ def _describe(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any
     numbers = [int(part) for part in name.split(".") if part.isdigit()]
     if not numbers:
         raise UserError(f"{name}: not a router of a numbered layer")
-    selection = _selection(type(module).__name__, output)
+    selection = selected(module, output)
     return Router(
         number=numbers[-1],
         module=module,
@@ -188,19 +188,6 @@ def _weight(module: nn.Module) -> Tensor:
         if parameter.ndim == 2:
             return parameter
     raise UserError(f"{type(module).__name__}: has no weight matrix")
-
-
-def _selection(kind: str, output: Any) -> Selection:
-    """Find indices and weights in a router's output and sort them: best score first, ties to the lower id."""
-    tensors = [x for x in output if isinstance(x, Tensor)] if isinstance(output, tuple) else []
-    indices = next((x for x in tensors if not x.is_floating_point()), None)
-    weights = next((x for x in tensors if x.is_floating_point() and _same_shape(x, indices)), None)
-    if indices is None or weights is None:
-        raise UserError(f"{kind}: does not return the experts it selects, as routers of transformers 5.23 do")
-    experts, by_id = indices.detach().reshape(-1, indices.shape[-1]).sort(dim=-1)
-    scores = weights.detach().float().reshape(experts.shape).gather(-1, by_id)
-    scores, by_score = scores.sort(dim=-1, descending=True, stable=True)
-    return Selection(experts=experts.gather(-1, by_score), scores=scores)
 
 
 def _same_shape(x: Tensor, indices: Tensor | None) -> bool:

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from numpy.typing import NDArray
-from torch import Tensor
 
 from .errors import UserError
-from .format import ABSENT, DECODE, PREFILL, Trace, TraceMeta
-from .record_router import Router, RouterTap, Selection, check_hint_count, find_routers
+from .format import DECODE, Trace, TraceMeta
+from .record_config import RecordConfig
+from .record_draft import Draft, DraftPredictor, check_draft
+from .record_loss import text_loss
+from .record_plain import PlainDecoder
+from .record_router import Router, check_hint_count, find_routers
+from .record_rows import Rows, join_rows, take_rows
+from .record_shape import top_k_shape
+from .record_speculative import SpeculativeDecoder
+from .record_tap import RouterTap
 
-Rows = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class RecordConfig:
-    """How to decode and what to keep.
-
-    Each prompt is continued by at most `max_new` tokens, fewer where the model ends the text, until `tokens`
-    decode rows are recorded in all (None: no limit). `temperature` 0 decodes greedily; otherwise tokens are
-    drawn from generator `seed` plus the prompt's index. `n_hints` None keeps top-k hints, 0 none.
-    """
-
-    max_new: int = 128
-    tokens: int | None = None
-    temperature: float = 0.0
-    seed: int = 0
-    n_hints: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_new < 1 or (self.tokens is not None and self.tokens < 1):
-            raise UserError(f"max-new {self.max_new}, tokens {self.tokens}: must be at least 1")
-        if not 0 <= self.temperature < float("inf"):
-            raise UserError(f"temperature: {self.temperature}: must be 0 or more")
+Progress = Callable[[int], None]
 
 
 def record(
@@ -48,47 +32,140 @@ def record(
     config: RecordConfig,
     *,
     name: str,
+    draft: Draft | None = None,
+    validation: Sequence[str] | None = None,
     licence: str = "not stated",
     provenance: dict[str, Any] | None = None,
-    progress: Callable[[int], None] = lambda decoded: None,
+    progress: Progress = lambda decoded: None,
 ) -> Trace:
-    """Decode every prompt with a KV cache, one sequence at a time, and return the trace.
+    """Decode every prompt with a KV cache and return the trace.
 
     A row is a token that the model processed: the prompt's tokens are prefill rows, every generated token is
-    a decode row. `progress` is told the decode rows so far. Memory grows with the trace alone,
-    by 8 bytes per layer and expert and token with hints, 4 without.
+    a decode row. With a `draft`, the decode rows are those of verification windows, rejected tokens included.
+    With a top-k shape, the provenance has the loss on the `validation` texts (default: the prompts) with and
+    without it. `progress` is told the decode rows so far. Memory grows with the trace alone.
 
-    Raises `UserError` for a model without routers, a wrong hint count, a prompt that does not fit.
+    Raises `UserError` for a model without routers, a wrong hint count or horizon, a prompt that does not fit,
+    a draft that does not fit the model, a top-k shape that does not.
     """
+    if draft is not None:
+        _check_speculative(draft, model, tokenizer, config)
     routers = find_routers(model)
-    n_hints = routers[0].top_k if config.n_hints is None else config.n_hints
-    check_hint_count(routers, n_hints)
-    parts: list[Rows] = []
-    decoded = 0
-    with RouterTap(routers, n_hints) as tap:
-        for index, prompt in enumerate(prompts):
-            limit = config.max_new if config.tokens is None else min(config.max_new, config.tokens - decoded)
-            if limit < 1:
-                break
-            ids = _prompt_ids(model, tokenizer, prompt, index, limit)
-            rows: list[Rows] = []
-            for part in _decode(model, tap, ids, limit, config, seed=config.seed + index):
-                rows.append(part)
-                decoded += int((part["phase"] == DECODE).sum())
-                progress(decoded)
-            parts.append(_sequence(index, rows))
+    judged = prompts if validation is None else validation
+    with _routing(model, tokenizer, routers, config, judged) as (top_k, shaped):
+        n_hints = top_k if config.n_hints is None else config.n_hints
+        check_hint_count(routers, n_hints)
+        horizons = _horizons(config, len(routers))
+        predictor = None if draft is None else DraftPredictor(draft, model, routers, n_hints)
+        drafted = {} if predictor is None else predictor.prepare([tokenizer(text)["input_ids"] for text in prompts])
+        with RouterTap(routers, n_hints, horizons, logits=config.logits) as tap, predictor or nullcontext():
+            if predictor is None:
+                decoder = PlainDecoder(model, tap, config.temperature, top_k)
+            else:
+                decoder = SpeculativeDecoder(model, tap, predictor, top_k)
+            parts = list(_sequences(decoder, model, tokenizer, prompts, config, progress))
+    has_hints = n_hints > 0 and (len(horizons) > 0 or draft is not None)
     meta = TraceMeta(
         model=name,
         layers=tuple(r.number for r in routers),
         n_experts=routers[0].n_experts,
-        top_k=routers[0].top_k,
-        n_hints=n_hints,
-        hint_horizon=1 if n_hints else 0,
+        top_k=top_k,
+        n_hints=n_hints if has_hints else 0,
+        hint_horizon=max(1, horizons.start) if has_hints else 0,
+        far_horizons=max(0, len(horizons) - 1) if has_hints else 0,
         licence=licence,
-        provenance=_provenance(model, routers, config) | (provenance or {}),
+        provenance=_provenance(model, routers, config) | shaped | drafted | (provenance or {}),
         recorder={"torch": torch.__version__, "transformers": transformers.__version__},
     )
-    return Trace(meta, **{key: np.concatenate([p[key] for p in parts]) for key in parts[0]})
+    return Trace(meta, **join_rows(parts))
+
+
+def _check_speculative(draft: Draft, model: Any, tokenizer: Any, config: RecordConfig) -> None:
+    """Refuse what speculative decoding here does not do, and a draft that is not of the model's family."""
+    for option, value, usual in (("batch", config.batch, 1), ("temperature", config.temperature, 0)):
+        if value != usual:
+            raise UserError(
+                f"{option}: {value}: must be {usual} with a draft: it is verified greedily, one text at a time"
+            )
+    if config.n_hints == 0:
+        raise UserError("hint count: 0: must be at least 1 with a draft: its predictions are as many")
+    check_draft(draft, model, tokenizer)
+
+
+@contextmanager
+def _routing(
+    model: Any, tokenizer: Any, routers: list[Router], config: RecordConfig, judged: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give the model its top-k shape, if there is one; yields the largest top-k and what the provenance says."""
+    if config.shape is None:
+        yield routers[0].top_k, {}
+        return
+    with top_k_shape(routers, config.shape):
+        pass  # refuses a wrong shape before the loss is measured
+    texts = [tokenizer(text)["input_ids"] for text in judged]
+    full, count = text_loss(model, texts)
+    with top_k_shape(routers, config.shape) as counts:
+        figures = {"tokens": count, "loss_full": full, "loss_shape": text_loss(model, texts)[0]}
+        yield max(counts), {"top_k_shape": {"shape": str(config.shape), "layers": counts, "validation": figures}}
+
+
+def _horizons(config: RecordConfig, n_layers: int) -> range:
+    """Return the MoE layers ahead that hints are made for."""
+    if config.horizons is None or config.n_hints == 0:
+        return range(0)
+    first, last = config.horizons
+    if last > max(1, n_layers - 1):
+        rule = f"the model has {n_layers} MoE layers: at most {n_layers - 1} ahead"
+        raise UserError(f"hints: {first}..{last}: {rule}")
+    return range(first, last + 1)
+
+
+def _sequences(
+    decoder: PlainDecoder | SpeculativeDecoder,
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    config: RecordConfig,
+    progress: Progress,
+) -> Iterator[Rows]:
+    """Yield the rows of each sequence, until the wanted number of decode rows is there."""
+    ends = _end_tokens(model)
+    decoded = 0
+    for first in range(0, len(prompts), config.batch):
+        group = range(first, min(first + config.batch, len(prompts)))
+        limit = _rows_left(config, decoded)
+        if limit < 1:
+            return
+        ids = [_prompt_ids(model, tokenizer, prompts[index], index, limit) for index in group]
+        parts: list[list[Rows]] = [[] for _ in ids]
+        done = decoded
+        for place, rows in decoder.decode(ids, limit, [config.seed + index for index in group], ends):
+            parts[place].append(rows)
+            done += int(_decoded(rows).sum())
+            progress(done if config.tokens is None else min(done, config.tokens))
+        for index, part in zip(group, parts, strict=True):
+            left = _rows_left(config, decoded)
+            if left < 1:
+                return
+            rows = join_rows(part)
+            kept = np.cumsum(_decoded(rows))
+            decoded += int(min(kept[-1], left))
+            yield _numbered(index, take_rows(rows, kept <= left))
+
+
+def _rows_left(config: RecordConfig, decoded: int) -> int:
+    return config.max_new if config.tokens is None else min(config.max_new, config.tokens - decoded)
+
+
+def _decoded(rows: Rows) -> np.ndarray:
+    """Return which rows are tokens that were decoded and stayed."""
+    return (rows["phase"] == DECODE) & rows.get("accepted", True)
+
+
+def _numbered(index: int, rows: Rows) -> Rows:
+    """Add sequence and position to the rows of one sequence."""
+    count = len(rows["token"])
+    return {"sequence": np.full(count, index, np.int32), "position": np.arange(count, dtype=np.int32)} | rows
 
 
 def _prompt_ids(model: Any, tokenizer: Any, prompt: str, index: int, new: int) -> list[int]:
@@ -104,74 +181,12 @@ def _prompt_ids(model: Any, tokenizer: Any, prompt: str, index: int, new: int) -
     return ids
 
 
-@torch.no_grad()
-def _decode(model: Any, tap: RouterTap, ids: list[int], limit: int, config: RecordConfig, seed: int) -> Iterator[Rows]:
-    """Yield the prefill's rows, then one decode row per generated token."""
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    ends = _end_tokens(model)
-    output = model(input_ids=torch.tensor([ids], device=device), use_cache=True)
-    yield _rows(tap, ids, PREFILL)
-    for _ in range(limit):
-        token = _next_token(output.logits[0, -1], config.temperature, generator)
-        if token in ends:
-            return
-        output = model(
-            input_ids=torch.tensor([[token]], device=device),
-            past_key_values=output.past_key_values,
-            use_cache=True,
-        )
-        yield _rows(tap, [token], DECODE)
-
-
-def _next_token(logits: Tensor, temperature: float, generator: torch.Generator) -> int:
-    """Return the best token, or one drawn at `temperature` (on the CPU, so that every device draws alike)."""
-    if temperature == 0:
-        return int(logits.argmax())
-    probabilities = (logits.float().cpu() / temperature).softmax(-1)
-    return int(torch.multinomial(probabilities, 1, generator=generator))
-
-
 def _end_tokens(model: Any) -> set[int]:
     """Return the tokens that end a text, from the model's generation settings or configuration."""
     settings = getattr(model, "generation_config", None)
     end = getattr(settings, "eos_token_id", None)
     end = model.config.get_text_config().eos_token_id if end is None else end
     return set() if end is None else set(end) if isinstance(end, list) else {end}
-
-
-def _rows(tap: RouterTap, tokens: list[int], phase: int) -> Rows:
-    """Turn what the tap holds of one forward pass into rows of the trace."""
-    selections, hints = tap.take()
-    rows: Rows = {
-        "phase": np.full(len(tokens), phase, np.uint8),
-        "token": np.asarray(tokens, np.int32),
-        "experts": _stack([s.experts for s in selections], np.uint16),
-        "scores": _stack([s.scores for s in selections], np.float16),
-    }
-    if tap.n_hints:
-        known = [_absent(len(tokens), tap.n_hints) if s is None else s for s in hints]
-        rows["hints"] = _stack([s.experts for s in known], np.uint16)
-        rows["hint_scores"] = _stack([s.scores for s in known], np.float16)
-    return rows
-
-
-def _stack(layers: list[Tensor], dtype: type[np.generic]) -> NDArray[Any]:
-    """Return `[T, L, n]` of per-layer tensors `[T, n]`, which may lie on several devices."""
-    return np.stack([x.cpu().numpy() for x in layers], axis=1).astype(dtype)
-
-
-def _absent(tokens: int, count: int) -> Selection:
-    """Return the hints of a layer that has none."""
-    return Selection(experts=torch.full((tokens, count), ABSENT), scores=torch.zeros(tokens, count))
-
-
-def _sequence(index: int, rows: list[Rows]) -> Rows:
-    """Join the rows of one sequence and number them."""
-    joined = {key: np.concatenate([r[key] for r in rows]) for key in rows[0]}
-    count = len(joined["token"])
-    numbers = {"sequence": np.full(count, index, np.int32), "position": np.arange(count, dtype=np.int32)}
-    return numbers | joined
 
 
 def _provenance(model: Any, routers: list[Router], config: RecordConfig) -> dict[str, Any]:
@@ -182,5 +197,5 @@ def _provenance(model: Any, routers: list[Router], config: RecordConfig) -> dict
         "router": type(routers[0].module).__name__,
         "scores": "the router's weights of the selected experts, as the model uses them",
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
-        "decoding": asdict(config),
+        "decoding": config.describe(),
     }

@@ -18,8 +18,9 @@ from moefetch.traces import record_checkpoint
 from moefetch.traces.errors import UserError
 from moefetch.traces.format import ABSENT, DECODE, PREFILL, Trace
 from moefetch.traces.record_checkpoint import load_checkpoint
+from moefetch.traces.record_config import RecordConfig
 from moefetch.traces.record_prompts import read_prompts
-from moefetch.traces.recorder import RecordConfig, record
+from moefetch.traces.recorder import record
 
 
 def _load_checkpoints_module():
@@ -215,12 +216,12 @@ def test_the_command_writes_a_trace_and_names_the_next_step(qwen, tmp_path, caps
 
 
 def test_an_interrupted_command_leaves_no_file(qwen, tmp_path, monkeypatch):
-    from moefetch.traces import recorder
+    from moefetch.traces import record_plain
 
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recorder, "_next_token", interrupted)
+    monkeypatch.setattr(record_plain, "next_token", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _run_command(qwen, tmp_path, device="cpu")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["prompts.txt"]

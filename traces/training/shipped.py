@@ -14,8 +14,9 @@ from transformers import PreTrainedTokenizerFast, Qwen3MoeForCausalLM
 from ..atomic import replacing
 from ..format import TraceMeta
 from ..record_checkpoint import load_checkpoint
+from ..record_config import RecordConfig
 from ..record_prompts import read_prompts
-from ..recorder import RecordConfig, record
+from ..recorder import record
 from ..writer import write_trace
 from .corpus import DOMAINS, Document, provenance
 from .tokenizer import END_OF_TEXT, VOCABULARY

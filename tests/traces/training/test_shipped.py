@@ -11,7 +11,7 @@ pytest.importorskip("transformers", reason="training needs the `record` extra")
 
 import torch
 from moefetch.traces.format import Trace
-from moefetch.traces.recorder import RecordConfig
+from moefetch.traces.record_config import RecordConfig
 from moefetch.traces.training import shipped
 from moefetch.traces.training.corpus import Document
 from moefetch.traces.training.model import build_model
