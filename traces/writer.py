@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -27,7 +25,9 @@ _ARROW_KEY = b"ARROW:schema"
 
 
 class TraceWriter:
-    """Writes batches of a trace, cut anywhere, as row groups of equal size; made by `writing_trace`.
+    """Writes batches of a trace, cut anywhere, as row groups of equal size; a context manager that closes the file.
+
+    `path` should be a temporary name (see `atomic.replacing`): a file without `finish` is no trace.
 
     `meta` may be replaced before the end (its provenance, licence or model name, not its geometry), since what
     a long import knows of its source is complete only then. The columns are those of the first batch.
@@ -42,6 +42,7 @@ class TraceWriter:
         self._names: frozenset[str] | None = None
         self._file: pq.ParquetWriter | None = None
         self._waiting: list[Trace] = []
+        self._n_waiting = 0
 
     def write(self, batch: Trace) -> None:
         """Add rows; ValueError if their columns are not those of the batches before."""
@@ -51,32 +52,39 @@ class TraceWriter:
             raise ValueError("batches of a trace must have the same columns")
         self._hash.update(batch)
         self.rows += len(batch)
-        self._waiting.append(Trace(self._geometry, **batch.columns()))
+        batch = Trace(self._geometry, **batch.columns())
         room = rows_per_group(self._geometry)
-        while sum(map(len, self._waiting)) >= room:
-            whole = Trace.concatenate(self._waiting)
-            self._write_group(whole.select(slice(0, room)))
-            self._waiting = [whole.select(slice(room, None))]
+        while len(batch):
+            part = batch.select(slice(0, room - self._n_waiting))
+            batch = batch.select(slice(len(part), None))
+            self._waiting.append(part)
+            self._n_waiting += len(part)
+            if self._n_waiting == room:
+                self._write_group()
 
     def finish(self) -> TraceMeta:
-        """Write what waits and the metadata with the content hash, and return them."""
-        rest = [batch for batch in self._waiting if len(batch)]
-        if rest:
-            self._write_group(Trace.concatenate(rest))
+        """Write what waits and the metadata with the content hash, and return the metadata."""
+        if self._waiting:
+            self._write_group()
         file = self._opened()
         meta = dataclasses.replace(self.meta, content_sha256=self._hash.hexdigest())
         stored = {METADATA_KEY: meta.to_json().encode()}
         arrow = file.schema.with_metadata(stored).serialize().to_pybytes()
         file.add_key_value_metadata(stored | {_ARROW_KEY: base64.b64encode(arrow)})
         file.close()
+        self._file = None
         return meta
 
-    def abandon(self) -> None:
-        """Close the unfinished file."""
+    def __enter__(self) -> TraceWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
 
-    def _write_group(self, rows: Trace) -> None:
+    def _write_group(self) -> None:
+        rows = Trace.concatenate(self._waiting)
+        self._waiting, self._n_waiting = [], 0
         file = self._opened()
         arrays = [_arrow_array(f, rows.columns().get(f.name), len(rows)) for f in file.schema]
         file.write_table(pa.Table.from_arrays(arrays, schema=file.schema), row_group_size=len(rows))
@@ -97,28 +105,13 @@ class TraceWriter:
         return self._file
 
 
-@contextmanager
-def writing_trace(path: str | PathLike[str], meta: TraceMeta) -> Iterator[TraceWriter]:
-    """Give a writer whose file appears at `path` when the block ends, complete, or not at all.
-
-    The block calls `finish`. Raises UserError if `path` cannot be written.
-    """
-    with replacing(path) as temporary:
-        writer = TraceWriter(temporary, meta)
-        try:
-            yield writer
-        except BaseException:
-            writer.abandon()
-            raise
-
-
 def write_trace(path: str | PathLike[str], trace: Trace) -> TraceMeta:
     """Write the trace to `path` and return its metadata as written, with the content hash.
 
     Atomic: `path` is complete or untouched. Deterministic: the same trace gives the same bytes with the same
     version of pyarrow. Raises UserError if `path` cannot be written.
     """
-    with writing_trace(path, trace.meta) as writer:
+    with replacing(path) as temporary, TraceWriter(temporary, trace.meta) as writer:
         writer.write(trace)
         return writer.finish()
 

@@ -8,86 +8,100 @@ routing does not depend on whether its prefix was read at once or step by step.
 
 from __future__ import annotations
 
-import math
 import re
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..format import Trace
-from .base import Importer, ImportOptions, RawTrace, read_whole_lines
+from .base import Importer, ImportOptions, RawTrace
+from .source import Source, SourceFile
 
 _NAME = re.compile(r"expert_weights_(\d+)\.txt")
 
-_Lines = list[NDArray[np.int64]]
+_Line = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
-def _layer_files(path: Path) -> dict[int, Path]:
-    if not path.is_dir():
-        return {}
-    named = ((_NAME.fullmatch(file.name), file) for file in path.iterdir())
-    return dict(sorted((int(match[1]), file) for match, file in named if match))
+def _recognises(file: SourceFile) -> bool:
+    return _NAME.fullmatch(file.name) is not None
 
 
-def _recognises(path: Path) -> bool:
-    return bool(_layer_files(path))
-
-
-def _read(path: Path, options: ImportOptions) -> Trace:
-    files = _layer_files(path)
+def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
+    named = ((_NAME.fullmatch(file.name), file) for file in IMPORTER.files(source))
+    files = dict(sorted((int(match[1]), file) for match, file in named if match))
     if not files:
-        raise UserError(f"{path}: no file expert_weights_<layer>.txt: must be a folder of them")
-    layers = {layer: _layer(file) for layer, file in files.items()}
-    first_layer, (first, _) = next(iter(layers.items()))
-    counts = [len(line) for line in first]
-    for layer, (ids, _) in layers.items():
-        if [len(line) for line in ids] != counts:
-            rule = f"must have the sequences and lengths of layer {first_layer}"
-            raise UserError(f"{files[layer]}: {len(ids)} lines, {sum(map(len, ids))} ids: {rule}")
-    top_k = options.top_k or _infer_top_k(path, counts, [ids for ids, _ in layers.values()])
-    if any(count % top_k for count in counts):
-        raise UserError(f"{path}: --top-k {top_k}: must divide the ids of every line, {counts[0]} in the first")
-    lengths = [count // top_k for count in counts]
-    experts = [np.concatenate(ids).reshape(-1, top_k) for ids, _ in layers.values()]
-    weights = [np.concatenate(values).reshape(-1, top_k) for _, values in layers.values()]
-    raw = RawTrace(
-        sequence=np.repeat(np.arange(len(lengths)), lengths),
-        position=np.concatenate([np.arange(n) for n in lengths]),
-        experts=np.stack(experts, 1),
-        scores=np.stack(weights, 1),
-        layers=tuple(layers),
-        provenance={"generation": "teacher-forced"},
-    )
-    return raw.build(path, files.values(), IMPORTER.name, options)
+        raise UserError(f"{source}: no file expert_weights_<layer>.txt: must be a folder of them")
+    top_k = options.top_k or _infer_top_k(source, files)
+    for sequence, lines in enumerate(_sequences(files)):
+        count = len(lines[0][0])
+        if count % top_k:
+            raise UserError(f"{source}: --top-k {top_k}: must divide the ids of every line, {count} in one")
+        length = count // top_k
+        yield RawTrace(
+            sequence=np.full(length, sequence),
+            position=np.arange(length),
+            experts=np.stack([ids.reshape(length, top_k) for ids, _ in lines], 1),
+            scores=np.stack([weights.reshape(length, top_k) for _, weights in lines], 1),
+            layers=tuple(files),
+            provenance={"generation": "teacher-forced"},
+        )
 
 
-def _layer(file: Path) -> tuple[_Lines, list[NDArray[np.float64]]]:
-    """Ids and weights of each line."""
-    ids, weights = [], []
-    for number, line in enumerate(read_whole_lines(file), 1):
-        left, separator, right = line.partition("\t\t")
-        try:
-            ids.append(np.array([int(text) for text in left.split("\t")], np.int64))
-            weights.append(np.array([float(text) for text in right.split("\t")], np.float64))
-        except (ValueError, OverflowError) as error:
-            raise UserError(f"{file}: line {number}: {error}: must be ids, two tabs, weights") from error
-        if not separator or len(ids[-1]) != len(weights[-1]):
-            found = f"{len(ids[-1])} ids and {len(weights[-1])} weights"
-            raise UserError(f"{file}: line {number}: {found}: must be as many (truncated?)")
-    if not ids:
-        raise UserError(f"{file}: no lines: must hold one for each sequence")
+def _sequences(files: Mapping[int, SourceFile]) -> Iterator[list[_Line]]:
+    """The lines of one sequence, layer by layer."""
+    first = next(iter(files))
+    numbered: tuple[tuple[int, bytes] | None, ...]
+    for numbered in zip_longest(*(file.lines() for file in files.values())):
+        lines: list[_Line] = []
+        for (layer, file), line in zip(files.items(), numbered, strict=True):
+            parsed = None if line is None else _line(file, *line)
+            if parsed is None or (lines and len(parsed[0]) != len(lines[0][0])):
+                number = next(found[0] for found in numbered if found is not None)
+                found = "is missing" if parsed is None else f"{len(parsed[0])} ids"
+                rule = f"must have the sequences and lengths of layer {first}"
+                raise UserError(f"{files[layer]}: line {number}: {found}: {rule}")
+            lines.append(parsed)
+        yield lines
+
+
+def _line(file: SourceFile, number: int, line: bytes) -> _Line:
+    left, separator, right = line.partition(b"\t\t")
+    try:
+        ids = np.array([int(text) for text in left.split(b"\t")], np.int64)
+        weights = np.array([float(text) for text in right.split(b"\t")], np.float64)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{file}: line {number}: {error}: must be ids, two tabs, weights") from error
+    if not separator or len(ids) != len(weights):
+        found = f"{len(ids)} ids and {len(weights)} weights"
+        raise UserError(f"{file}: line {number}: {found}: must be as many (truncated?)")
     return ids, weights
 
 
-def _infer_top_k(path: Path, counts: list[int], layers: list[_Lines]) -> int:
-    common = math.gcd(*counts)
-    for top_k in sorted((d for d in range(1, common + 1) if common % d == 0), reverse=True):
-        sets = (np.sort(np.concatenate(ids).reshape(-1, top_k), 1) for ids in layers)
-        if all((s[:, 1:] != s[:, :-1]).all() for s in sets):
-            return top_k
-    raise UserError(f"{path}: no number of experts per token divides every line: state --top-k")
+def _infer_top_k(source: Source, files: Mapping[int, SourceFile]) -> int:
+    candidates: list[int] | None = None
+    for lines in _sequences(files):
+        count = len(lines[0][0])
+        if candidates is None:
+            candidates = [k for k in range(1, count + 1) if count % k == 0]
+        candidates = [k for k in candidates if count % k == 0 and all(_distinct(ids, k) for ids, _ in lines)]
+    if not candidates:
+        raise UserError(f"{source}: no number of experts per token divides every line: state --top-k")
+    return max(candidates)
 
 
-IMPORTER = Importer("esft", "folder of ESFT's expert_weights_<layer>.txt", _recognises, _read)
+def _distinct(ids: NDArray[np.int64], top_k: int) -> bool:
+    sets = np.sort(ids.reshape(-1, top_k), 1)
+    return bool((sets[:, 1:] != sets[:, :-1]).all())
+
+
+IMPORTER = Importer(
+    "esft",
+    "folder of ESFT's expert_weights_<layer>.txt",
+    (".txt",),
+    _recognises,
+    _read,
+    fixture="published files",
+    source="deepseek-ai/ESFT @579a7711",
+)

@@ -2,52 +2,108 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ..atomic import replacing
 from ..errors import UserError
-from ..format import Trace
-from ..validate import validate_trace
-from . import bigmoe, esft, gpt_oss_fingerprint, npz
+from ..format import Trace, TraceMeta
+from ..validate import Report, validate_batches, validate_trace
+from ..writer import TraceWriter
+from . import (
+    bigmoe,
+    colibri,
+    esft,
+    expert_selection,
+    flame_moe,
+    gpt_oss_fingerprint,
+    llama_moe_trace,
+    npz,
+    router_logits,
+    sglang,
+    sglang_recorder,
+    vllm,
+    warp,
+)
 from .base import Importer, ImportOptions
+from .build import TraceBuilder, collected
+from .source import Source, opened_source
 
 IMPORTERS: tuple[Importer, ...] = (
+    vllm.IMPORTER,
+    sglang.IMPORTER,
+    sglang_recorder.IMPORTER,
+    llama_moe_trace.IMPORTER,
+    router_logits.IMPORTER,
+    flame_moe.IMPORTER,
+    expert_selection.IMPORTER,
+    bigmoe.IMPORTER,
     gpt_oss_fingerprint.IMPORTER,
     esft.IMPORTER,
-    bigmoe.IMPORTER,
+    warp.IMPORTER,
+    colibri.IMPORTER,
     npz.IMPORTER,
 )
 """In the order in which they are asked. A new format is a module beside these, a row here, and its test."""
 
 
-def import_trace(source: Path, format_name: str | None, options: ImportOptions) -> Trace:
-    """Read a published file or folder as a valid trace.
+def import_trace(path: Path, format_name: str | None, options: ImportOptions) -> Trace:
+    """Read a published file, folder or archive as a valid trace in memory.
 
     `format_name` overrides the detection from content. Raises UserError naming the source, the value and the
     rule for what cannot be read, is of no known format, or is not a recording (see `validate`).
     """
-    if not source.exists():
-        raise UserError(f"{source}: no such file or folder")
-    importer = _named(format_name) if format_name else _detect(source)
-    trace = importer.read(source, options)
+    with opened_source([path]) as source:
+        trace = collected(TraceBuilder(source, _importer(source, format_name), options))
     report = validate_trace(trace)
     if not report.valid:
-        raise UserError(f"{source}: not a trace: {report.summary()}")
+        raise UserError(f"{path}: not a trace: {report.summary()}")
     return trace
 
 
-def _named(name: str) -> Importer:
+def import_file(
+    paths: Sequence[Path],
+    out: Path,
+    format_name: str | None,
+    options: ImportOptions,
+    *,
+    force: bool = False,
+    on_bytes: Callable[[int, int], None] | None = None,
+) -> tuple[TraceMeta, Report]:
+    """Import sources into a trace file, batch by batch; returns its metadata and what validation found.
+
+    What is not a recording is refused with UserError, or with `force` written, its defects counted in the
+    provenance. `on_bytes(done, total)` is told the progress.
+    """
+    with opened_source(paths, on_bytes) as source, replacing(out) as temporary:
+        builder = TraceBuilder(source, _importer(source, format_name), options)
+        batches = builder.batches()
+        first = next(batches)
+        with TraceWriter(temporary, builder.meta) as writer:
+            report = validate_batches(builder.meta, _written(first, batches, writer))
+            meta = builder.final_meta()
+            if not report.valid:
+                if not force:
+                    raise UserError(f"{source}: not a trace: {report.summary()} (--force writes it all the same)")
+                meta = dataclasses.replace(meta, provenance=meta.provenance | {"defects": dict(report.counts)})
+            writer.meta = meta
+            return writer.finish(), report
+
+
+def _written(first: Trace, rest: Iterator[Trace], writer: TraceWriter) -> Iterator[Trace]:
+    writer.write(first)
+    yield first
+    for batch in rest:
+        writer.write(batch)
+        yield batch
+
+
+def _importer(source: Source, name: str | None) -> Importer:
+    names = ", ".join(importer.name for importer in IMPORTERS)
     for importer in IMPORTERS:
-        if importer.name == name:
+        if importer.name == name if name else importer.recognises_source(source):
             return importer
-    raise UserError(f"--format {name}: unknown: must be one of {_names()}")
-
-
-def _detect(source: Path) -> Importer:
-    for importer in IMPORTERS:
-        if importer.recognises(source):
-            return importer
-    raise UserError(f"{source}: of none of the formats {_names()} by its content (state it with --format)")
-
-
-def _names() -> str:
-    return ", ".join(importer.name for importer in IMPORTERS)
+    if name:
+        raise UserError(f"--format {name}: unknown: must be one of {names}")
+    raise UserError(f"{source}: of none of the formats {names} by its content (state it with --format)")

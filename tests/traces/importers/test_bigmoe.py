@@ -65,7 +65,7 @@ def test_turns_are_sequences(path):
         ("n_expert=8 ", "", r"t\.csv: header: must start with '# route_trace v1' and"),
         ("turn,phase", "turn,fase", r"t\.csv: line 5: must be the column names"),
         (ROWS, "", "no rows after the header"),
-        ("0,1,2,1,0,4,0.7,0,100\n", "0,1,2,1,0,4,0.7\n", "after 5 header lines: .* must be 9 numbers a line"),
+        ("0,1,2,1,0,4,0.7,0,100\n", "0,1,2,1,0,4,0.7\n", "from line 6 on: .* must be 9 numbers a line"),
         ("0,1,2,1,0,4,", "0,1,2,1,0,x,", "invalid value 'x'"),
         ("0,1,2,1,0,4,", "0,1,2,1,0,8,", r"t\.csv: line 12: expert 8: must be 0\.\.7"),
         ("0,1,2,1,1,6,", "0,1,2,1,2,6,", r"t\.csv: line 13: slot 2: must be 0\.\.1"),

@@ -41,12 +41,16 @@ def test_the_sources_order_can_be_kept(folder):
     ("layer", "change", "message"),
     [
         (2, lambda text: text[:-3], r"_2\.txt: ends inside line 2: the file is truncated"),
-        (2, lambda text: text[: text.index("\n") + 1], r"_2\.txt: 1 lines, 6 ids: must have the sequences"),
-        (2, lambda text: "", r"_2\.txt: ends inside line 1"),
+        (2, lambda text: text[: text.index("\n") + 1], r"_2\.txt: line 2: is missing: must have the sequences"),
+        (2, lambda text: "", r"_2\.txt: line 1: is missing"),
         (1, lambda text: text.replace("\t0.6\n", "\n"), r"_1\.txt: line 1: 6 ids and 5 weights"),
         (1, lambda text: text.replace("8\t2", "8\tx"), r"_1\.txt: line 2: invalid literal .*'x'"),
         (1, lambda text: text.replace("\t\t", "\t"), r"_1\.txt: line 1: .* must be ids, two tabs, weights"),
-        (1, lambda text: text.replace("8", "9"), "sequence 1, token 0, layer 0: expert id 9: must be below 9"),
+        (
+            1,
+            lambda text: text.replace("8", "9"),
+            "sequence 1, token 0, layer 0: .* id 9: must be below 9",
+        ),
         (1, lambda text: text.replace("0.6", "1e9"), r"score not finite \(1\); first: sequence 0, token 2, layer 0"),
     ],
 )
@@ -59,7 +63,7 @@ def test_what_is_wrong_is_named(folder, layer, change, message):
 
 def test_bytes_that_are_no_text_are_refused(folder):
     (folder / "expert_weights_2.txt").write_bytes(b"\xff\xfe\n")
-    with pytest.raises(UserError, match=r"_2\.txt: byte 0 is not UTF-8"):
+    with pytest.raises(UserError, match=r"_2\.txt: line 1: invalid literal"):
         import_trace(folder, None, OPTIONS)
 
 
@@ -70,6 +74,7 @@ def test_top_k_can_be_stated_and_must_divide(folder):
 
 
 def test_a_folder_without_layers_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("")
     with pytest.raises(UserError, match=r"no file expert_weights_<layer>\.txt"):
         import_trace(tmp_path, "esft", OPTIONS)
 

@@ -41,9 +41,9 @@ def test_scores_and_lengths_are_optional(tmp_path, arrays):
         (lambda a: a.update(experts=a["experts"] * 1.0), "experts: float64"),
         (lambda a: a.update(experts=a["experts"][:0]), r"experts: uint8 \[0, 4, 3\]"),
         (lambda a: a.update(scores=a["scores"][:5]), r"scores: float16 \[5, 4, 3\]: must be floats"),
-        (lambda a: a["experts"].__setitem__((21, 1, 2), 16), "sequence 1, token 1, layer 1: expert id 16: must be"),
+        (lambda a: a["experts"].__setitem__((21, 1, 2), 16), "sequence 1, token 1, layer 1: .* id 16: must be"),
         (lambda a: a.pop("experts"), r"holds \['lengths', 'scores'\]: must hold 'experts'"),
-        (lambda a: a.update(scores=np.array([{}], object)), "not a readable NumPy archive"),
+        (lambda a: a.update(scores=np.array([{}], object)), "scores: object, in Fortran order or of objects"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, arrays, change, message):
