@@ -187,6 +187,33 @@ class TableSignature(wiring.Signature):
         )
 
 
+QUAD = 4
+"""Weights that an access through a `WeightPortSignature` moves, a byte each."""
+
+
+class WeightPortSignature(wiring.Signature):
+    """Access to four neighbouring weights of a row of predictor `weights`, seen from the user.
+
+    `request` and all with it stay until `done`, the cycle in which a write is made and `read_data` valid. Weights are
+    signed bytes, the lowest expert in the lowest byte; a written one counts in its low `weight_bits` bits.
+    """
+
+    def __init__(self, config: UnitConfig):
+        super().__init__(
+            {
+                "layer": Out(config.layer_bits),
+                "source": Out(bits_for(len(config.weight_sources))),
+                "row": Out(config.expert_bits),
+                "quad": Out(bits_for(-(-config.max_experts // QUAD))),
+                "request": Out(1),
+                "write": Out(1),
+                "data": Out(8 * QUAD),
+                "done": In(1),
+                "read_data": In(8 * QUAD),
+            }
+        )
+
+
 def event_stream(config: UnitConfig) -> stream.Signature:
     """Return the stream on which predictors receive events."""
     return stream.Signature(member_layout(config))

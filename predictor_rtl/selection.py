@@ -1,0 +1,186 @@
+"""Selection: names the scored experts one by one, each time the best that is left."""
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth import Array, Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..hw.config import SCORE_BITS, UnitConfig, bits_for
+from .ranking import ranked_layout
+from .weight_layout import group_bits_of, lanes_of
+
+
+class Selection(wiring.Component):
+    """Keeps scores group by group and the best of each group, so that taking one expert out costs one group's search.
+
+    The search of a group is a tree of comparisons with a register half-way. It runs as scores arrive, and again, for
+    one group, whenever that group's best has been named.
+
+    Latency: with the last scores and `start` in cycle c, the first expert is offered in cycle c + `latency` = 5.
+    Throughput: an expert every `period` = 5 cycles, if `ready`.
+
+    Members
+    -------
+    scored : In, group : In, scores : In
+        A group's scores; each group in use once, then `start`. Not again before `cancel`.
+    start : In
+        Pulse, in the cycle of the last group's scores or later: begin to offer.
+    cancel : In
+        Pulse: nothing is offered from the next cycle on, and no score counts any more. Not together with others.
+    min_score : In, n_experts : In
+        Named are experts below `n_experts` with a score of `min_score` or more; sampled with the scores.
+    ranked : Out(stream)
+        The experts in descending score, ties to the lower expert. `valid` falls without a transfer only after `cancel`.
+    busy : Out
+        Something is left to be offered.
+    """
+
+    latency = 5
+    period = 5
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        self._lanes = lanes_of(config)
+        group_bits = group_bits_of(config)
+        ranked: Any = ranked_layout(config)
+        super().__init__(
+            {
+                "scored": In(1),
+                "group": In(group_bits),
+                "scores": In(data.ArrayLayout(SCORE_BITS, self._lanes)),
+                "start": In(1),
+                "cancel": In(1),
+                "min_score": In(SCORE_BITS),
+                "n_experts": In(bits_for(config.max_experts + 1)),
+                "ranked": Out(stream.Signature(ranked)),
+                "busy": Out(1),
+            }
+        )
+        self._entry = data.StructLayout({"found": 1, "score": SCORE_BITS, "expert": config.expert_bits})
+        self._left = Array(Signal(self._lanes, name=f"left_{group}") for group in range(1 << group_bits))
+        self._best = [Signal(self._entry, name=f"best_{group}") for group in range(1 << group_bits)]
+        self._winner = Signal(self._entry)
+        self._winner_group = Signal(group_bits)
+        self._search = Signal()
+        self._searching = Signal()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the module."""
+        m: Any = Module()
+        self._elaborate_search(m)
+        self._elaborate_offer(m)
+        with m.If(self.cancel):
+            m.d.sync += [left.eq(0) for left in self._left]
+            m.d.sync += [best.found.eq(0) for best in self._best]
+        return m
+
+    def _expert(self, lane: int, group):
+        """Return the expert of a lane."""
+        lane_bits = (self._lanes - 1).bit_length()
+        return Cat(Const(lane, lane_bits), group)
+
+    def _elaborate_search(self, m):
+        """s0: scores, loaded or read again; s1: half of the tree; s2: the other half, into the group's best."""
+        scores_layout: Any = data.ArrayLayout(SCORE_BITS, self._lanes)
+        m.submodules.stored = stored = Memory(shape=scores_layout, depth=len(self._best), init=[])
+        read: Any = stored.read_port()
+        write: Any = stored.write_port()
+        s0_scores: Any = Signal(scores_layout)
+        s0_group, s1_group = Signal.like(self.group), Signal.like(self.group)
+        s0_valid, s1_valid, reading = Signal(), Signal(), Signal()
+        m.d.comb += [
+            write.addr.eq(self.group),
+            write.data.eq(self.scores),
+            write.en.eq(self.scored),
+            read.addr.eq(self._winner_group),
+            self._searching.eq(self._search | reading | s0_valid | s1_valid),
+        ]
+        m.d.sync += [
+            reading.eq(self._search),
+            s0_valid.eq(self.scored | reading),
+            s0_group.eq(Mux(self.scored, self.group, self._winner_group)),
+            s0_scores.eq(Mux(self.scored, self.scores, read.data)),
+            s1_valid.eq(s0_valid),
+            s1_group.eq(s0_group),
+        ]
+        with m.If(self.scored):
+            wanted = [
+                (self.scores[lane] >= self.min_score) & (self._expert(lane, self.group) < self.n_experts)
+                for lane in range(self._lanes)
+            ]
+            m.d.sync += self._left[self.group].eq(Cat(wanted))
+        leaves: list[Any] = [Signal(self._entry, name=f"leaf_{lane}") for lane in range(self._lanes)]
+        for lane, leaf in enumerate(leaves):
+            m.d.comb += [
+                leaf.found.eq(self._left[s0_group].bit_select(lane, 1)),
+                leaf.score.eq(s0_scores[lane]),
+                leaf.expert.eq(self._expert(lane, s0_group)),
+            ]
+        found = self._reduce(m, leaves, until=1 << ((self._lanes - 1).bit_length() // 2), name="upper")
+        s1_found: list[Any] = [Signal(self._entry, name=f"s1_{index}") for index in range(len(found))]
+        m.d.sync += [after.eq(before) for before, after in zip(found, s1_found, strict=True)]
+        (best,) = self._reduce(m, s1_found, until=1, name="lower")
+        for group, held in enumerate(self._best):
+            with m.If(s1_valid & (s1_group == group)):
+                m.d.sync += held.eq(best)
+
+    def _reduce(self, m, entries, *, until, name):
+        """Return the best of neighbours, level by level, until `until` are left; the lower wins a tie."""
+        level = 0
+        while len(entries) > until:
+            winners = []
+            for index in range(0, len(entries), 2):
+                lower, upper = entries[index], entries[index + 1]
+                winner: Any = Signal(self._entry, name=f"{name}_{level}_{index // 2}")
+                is_upper = upper.found & (~lower.found | (upper.score > lower.score))
+                m.d.comb += winner.eq(Mux(is_upper, upper, lower))
+                winners.append(winner)
+            entries, level = winners, level + 1
+        return entries
+
+    def _elaborate_offer(self, m):
+        """PICK the best of the groups, CHECK what is left, OFFER it while its group is searched again."""
+        (best,) = self._reduce(m, self._best, until=1, name="group")
+        lane_bits = (self._lanes - 1).bit_length()
+        group, lane = best.expert[lane_bits:], best.expert[:lane_bits]
+        is_last = Signal()
+        m.d.comb += [
+            self.ranked.payload.expert.eq(self._winner.expert),
+            self.ranked.payload.score.eq(self._winner.score),
+            self.ranked.payload.last.eq(is_last),
+        ]
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    m.next = "PICK"
+            with m.State("PICK"):
+                m.d.sync += [self._winner.eq(best), self._winner_group.eq(group)]
+                with m.If(~self._searching):
+                    m.next = "IDLE"
+                    with m.If(best.found):
+                        m.d.sync += self._left[group if len(group) else 0].bit_select(lane, 1).eq(0)
+                        m.next = "CHECK"
+                self._end_if_cancelled(m)
+            with m.State("CHECK"):
+                m.d.comb += self._search.eq(1)
+                m.d.sync += is_last.eq(~Cat(*self._left).any())
+                m.next = "OFFER"
+                self._end_if_cancelled(m)
+            with m.State("OFFER"):
+                m.d.comb += self.ranked.valid.eq(1)
+                with m.If(self.ranked.ready):
+                    m.next = "PICK"
+                    with m.If(is_last):
+                        m.next = "IDLE"
+                self._end_if_cancelled(m)
+
+    def _end_if_cancelled(self, m):
+        with m.If(self.cancel):
+            m.next = "IDLE"

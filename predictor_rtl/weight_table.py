@@ -1,0 +1,117 @@
+"""Weight table: the memory of the weight predictor."""
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory, MemoryData
+from amaranth.lib.wiring import In, Out
+
+from ..hw.config import UnitConfig
+from ..hw.interfaces import QUAD, WeightPortSignature
+from .weight_layout import group_bits_of, groups_of, lanes_of, source_bits_of
+
+
+def word_address_layout(config: UnitConfig) -> data.StructLayout:
+    """Return the address of a word: a group of lanes of the row of `expert` in `source`, for target `layer`."""
+    fields = {"expert": config.expert_bits, "layer": config.layer_bits, "source": source_bits_of(config)}
+    groups = {"group": group_bits_of(config)} if groups_of(config) > 1 else {}
+    return data.StructLayout(groups | fields)
+
+
+class WeightTable(wiring.Component):
+    """Stores a row of `max_experts` weights for each layer, source and expert, in one synchronous memory.
+
+    A word holds `weight_lanes` weights; nothing was learnt where the memory holds its zeros of reset. Block RAM is slow
+    to answer: address and word are registered.
+
+    Latency: `word` is valid `latency` = 3 cycles after its address. A port access takes `port_latency` = 5 cycles from
+    `request` to `done`. Throughput: one read and one write a cycle; a read sees the writes up to the cycle before its
+    address. The port: one access at a time.
+
+    Members
+    -------
+    unlocked : In
+        The port may use the memory; it finishes an access that it has begun, `port_busy` meanwhile.
+    port : In(WeightPortSignature)
+        Access to four weights of a row.
+    port_busy : Out
+    read_address : In, word : Out
+        The engine's read; no enable.
+    write : In, write_address : In, write_word : In
+        The engine's write; not while `unlocked` or `port_busy`.
+    """
+
+    latency = 3
+    port_latency = 5
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        self._word_bits = lanes_of(config) * config.weight_bits
+        address: Any = word_address_layout(config)
+        depth = len(config.weight_sources) << (address.size - source_bits_of(config))
+        self.contents = MemoryData(shape=self._word_bits, depth=depth, init=[])
+        super().__init__(
+            {
+                "unlocked": In(1),
+                "port": In(WeightPortSignature(config)),
+                "port_busy": Out(1),
+                "read_address": In(address),
+                "word": Out(self._word_bits),
+                "write": In(1),
+                "write_address": In(address),
+                "write_word": In(self._word_bits),
+            }
+        )
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the module."""
+        m: Any = Module()
+        m.submodules.words = words = Memory(self.contents)
+        read: Any = words.read_port()
+        write: Any = words.write_port()
+        merged = Signal(self._word_bits)
+        port_address: Any = Signal(word_address_layout(self._config))
+        port_write = Signal()
+        read_address = Signal.like(read.addr)
+        m.d.sync += read_address.eq(Mux(self.port_busy, port_address, self.read_address))
+        m.d.comb += [
+            read.addr.eq(read_address),
+            write.addr.eq(Mux(self.port_busy, port_address, self.write_address)),
+            write.data.eq(Mux(self.port_busy, merged, self.write_word)),
+            write.en.eq(self.write | port_write),
+        ]
+        m.d.sync += self.word.eq(read.data)
+        self._elaborate_port(m, port_address, merged, port_write)
+        return m
+
+    def _elaborate_port(self, m, port_address, merged, port_write):
+        """Read the word, answer with the four weights, and for a write put others in their place."""
+        port, bits = self.port, self._config.weight_bits
+        quads = lanes_of(self._config) // QUAD
+        age = Signal(self.port_latency)
+        select = port.quad[: (quads - 1).bit_length()] if quads > 1 else 0
+        old = self.word.word_select(select, QUAD * bits)
+        new = Cat(port.data[8 * place : 8 * place + bits] for place in range(QUAD))
+        m.d.comb += [
+            port_address.layer.eq(port.layer),
+            port_address.source.eq(port.source),
+            port_address.expert.eq(port.row),
+            self.port_busy.eq(age.any()),
+            port.done.eq(age[-1]),
+            port_write.eq(age[-1] & port.write),
+            merged.eq(self.word),
+            merged.word_select(select, QUAD * bits).eq(new),
+            port.read_data.eq(Cat(self._byte(old[place * bits : (place + 1) * bits]) for place in range(QUAD))),
+        ]
+        if groups_of(self._config) > 1:
+            m.d.comb += port_address.group.eq(port.quad[(quads - 1).bit_length() :])
+        m.d.sync += age.eq(Cat(port.request & self.unlocked & ~self.port_busy, age[:-1]))
+
+    def _byte(self, weight):
+        """Return a weight, sign extended to a byte."""
+        return Cat(weight, weight[-1].replicate(8 - len(weight)))

@@ -1,0 +1,268 @@
+"""The weight predictor in hardware: an online integer perceptron over several sets of experts selected before."""
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from ..hw.config import EVENT_BITS, UnitConfig
+from ..hw.interfaces import WeightPortSignature
+from ..hw.records import Source
+from .interface import PredictorSignature
+from .selection import Selection
+from .weight_context import WeightContext
+from .weight_engine import WeightEngine
+from .weight_rows import RowList
+from .weight_table import WeightTable
+
+
+class WeightsPredictor(wiring.Component):
+    """Predicts the next layer's experts from weight tables, one for each source of context.
+
+    Bit for bit the twin of `sim/predictors/weights.py`. Between events the rows of the older sources are listed and
+    summed for the event after the coming one; with the last beat only the rows of the event's own members are left.
+    If the event is not the one that was prepared for (another layer, a sequence start, another geometry, tables
+    written meanwhile) all rows are listed and summed after its last beat. Then the ranked emission and the learning
+    start side by side; learning teaches the rows that the previous prediction read.
+
+    Latency, for m members and G = groups of `weight_lanes` in `n_experts`: the first candidate is offered
+    `prediction_latency(m, n_experts)` = max(m, 1) G + 11 cycles after the last beat, and one more every 5 cycles;
+    after `surprise_latency(...)` if the event was not prepared for. The next event's first beat is accepted at most
+    `event_latency(...)` cycles after the last beat; until then it waits. Throughput: one beat a cycle within an event.
+
+    Members: see `PredictorSignature`; `table` is not used. `weights` is the port of the weight tables.
+    """
+
+    def __init__(self, *, config: UnitConfig):
+        self._config = config
+        members = dict(PredictorSignature(config).members)
+        super().__init__({**members, "weights": In(WeightPortSignature(config))})
+        self._tables = WeightTable(config=config)
+        self._context = WeightContext(config=config)
+        self._rows = RowList(config=config)
+        self._engine = WeightEngine(config=config)
+        self._selection = Selection(config=config)
+        self._event = Signal(EVENT_BITS)
+        self._candidate_layer = Signal(config.layer_bits)
+        self._predicts = Signal()
+        self._learns = Signal()
+        self._actual = Signal(config.max_experts)
+        self._current = Signal(config.layer_bits)
+        self._target = Signal(config.layer_bits)
+        self._older_layer = Signal(config.layer_bits)
+        self._has_older = Signal()
+        self._is_prepared = Signal()
+        self._prepared_geometry = Signal(len(self.n_layers) + len(self.n_experts))
+        self._n_summed = Signal.like(self._rows.count)
+        self._do_beat = Signal()
+        self._do_first = Signal()
+        self._do_swap = Signal()
+        self._is_expected = Signal()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def prediction_latency(self, members: int, n_experts: int) -> int:
+        """Return the cycles from the last beat to the first candidate of an event that was prepared for."""
+        return self._engine.latency(members, n_experts) + 1 + Selection.latency
+
+    def surprise_latency(self, members: int, counts: list[int], n_experts: int) -> int:
+        """Return the same for one that was not, with older sources of `counts` members."""
+        listing = self._context.latency(counts) + 2
+        return listing + self.prediction_latency(members + sum(counts), n_experts)
+
+    def event_latency(self, members: int, taught: int, counts: list[int], n_experts: int) -> int:
+        """Return the cycles from the last beat to the first that can take a new event's beat, if prepared for.
+
+        `taught` rows are learnt from, and the older sources of the event after the coming one have `counts` members.
+        """
+        engine = self._engine
+        summing = engine.latency(members, n_experts) + 2
+        learning = engine.latency(taught, n_experts) + 2 if taught else 0
+        preparing = self._context.latency(counts) + engine.latency(sum(counts), n_experts) + 6
+        return summing + learning + preparing
+
+    def elaborate(self, platform: Any) -> Module:
+        """Build the module."""
+        m: Any = Module()
+        m.submodules.tables = self._tables
+        m.submodules.context = self._context
+        m.submodules.rows = self._rows
+        m.submodules.engine = self._engine
+        m.submodules.selection = self._selection
+        self._elaborate_event(m)
+        self._elaborate_control(m)
+        self._elaborate_rows(m)
+        self._elaborate_tables(m)
+        self._elaborate_emission(m)
+        return m
+
+    def _next_layer(self, layer):
+        """Return the layer after `layer` on the ring of `n_layers`."""
+        return Mux(layer + 1 == self.n_layers, 0, layer + 1)
+
+    def _elaborate_event(self, m):
+        """Take over an event's header with its first beat, and see whether it is the one prepared for."""
+        beat, context = self.event.payload, self._context
+        geometry = Cat(self.n_layers, self.n_experts)
+        m.d.comb += [
+            self._do_beat.eq(self.event.valid & self.event.ready),
+            self._is_expected.eq(
+                self._is_prepared
+                & (beat.layer == self._current)
+                & ~beat.sequence_start
+                & (geometry == self._prepared_geometry)
+            ),
+            context.clear.eq(self._do_first & beat.sequence_start),
+            context.store.eq(self._do_beat),
+            context.first.eq(self._do_first),
+            context.add.eq(beat.member),
+            context.layer.eq(beat.layer),
+            context.expert.eq(beat.expert),
+        ]
+        for expert in range(self._config.max_experts):
+            joins = self._do_beat & beat.member & (beat.expert == expert)
+            m.d.sync += self._actual[expert].eq((self._actual[expert] & ~self._do_first) | joins)
+        with m.If(self._do_first):
+            next_layer = self._next_layer(beat.layer)
+            m.d.sync += [
+                self._event.eq(beat.event),
+                self._current.eq(beat.layer),
+                self._target.eq(next_layer),
+                self._candidate_layer.eq(next_layer),
+                self._predicts.eq(self.enable),
+                self._learns.eq(self._has_older & (self._older_layer == beat.layer) & ~beat.sequence_start),
+            ]
+            with m.If(~self._is_expected):
+                m.d.sync += [self._n_summed.eq(0), self._is_prepared.eq(0)]
+
+    def _elaborate_control(self, m):
+        """Collect, sum what is left, learn, and prepare for the next event; only then is its first beat taken."""
+        context, engine, tables = self._context, self._engine, self._tables
+        idle, listing, learning, preparing = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.wait.eq(self.event.valid & ~self.event.ready),
+            self.busy.eq(~idle | self._selection.busy | tables.port_busy),
+            tables.unlocked.eq(idle & ~self.event.valid),
+            context.start.eq(listing),
+            self._rows.clear.eq((self._do_first & ~self._is_expected) | (listing & preparing)),
+            engine.learn.eq(learning),
+            engine.final.eq(~preparing & ~learning),
+        ]
+        with m.FSM() as fsm:
+            m.d.comb += [
+                idle.eq(fsm.ongoing("IDLE")),
+                listing.eq(fsm.ongoing("LIST")),
+                learning.eq(fsm.ongoing("START_LEARNING") | fsm.ongoing("LEARN")),
+                self._do_swap.eq(fsm.ongoing("SWAP")),
+            ]
+            with m.State("IDLE"):
+                m.d.comb += [self.event.ready.eq(~tables.port_busy), self._do_first.eq(self._do_beat)]
+                with m.If(self._do_beat):
+                    m.next = "COLLECT"
+                    with m.If(self.event.payload.last):
+                        m.next = "START_SUMMING"
+                        with m.If(~self._is_expected):
+                            m.next = "LIST"
+            with m.State("COLLECT"):
+                m.d.comb += self.event.ready.eq(1)
+                with m.If(self._do_beat & self.event.payload.last):
+                    m.next = "START_SUMMING"
+                    with m.If(~self._is_prepared):
+                        m.next = "LIST"
+            with m.State("LIST"):
+                m.next = "LISTING"
+            with m.State("LISTING"):
+                with m.If(~context.busy):
+                    m.next = "START_SUMMING"
+            with m.State("START_SUMMING"):
+                m.d.comb += engine.start.eq(1)
+                m.next = "SUM"
+            with m.State("SUM"), m.If(~engine.busy):
+                with m.If(preparing):
+                    m.d.sync += [preparing.eq(0), self._is_prepared.eq(1), self._n_summed.eq(self._rows.count)]
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.comb += self._selection.start.eq(self._predicts)
+                    m.next = "SWAP"
+                    with m.If(self._learns & (self._rows.older_count != 0)):
+                        m.next = "START_LEARNING"
+            with m.State("START_LEARNING"):
+                m.d.comb += engine.start.eq(1)
+                m.next = "LEARN"
+            with m.State("LEARN"):
+                with m.If(~engine.busy):
+                    m.next = "SWAP"
+            with m.State("SWAP"):
+                m.d.sync += preparing.eq(1)
+                m.next = "LIST"
+        with m.If(self._do_swap | (tables.port.done & tables.port.write)):
+            m.d.sync += [self._is_prepared.eq(0), self._n_summed.eq(0)]
+
+    def _elaborate_rows(self, m):
+        """List the event's members as they come and the rows of older sources; a swap moves everything one event on."""
+        rows, context, engine, beat = self._rows, self._context, self._engine, self.event.payload
+        own = self._config.weight_sources.index((1, 0))
+        m.d.comb += [
+            context.target.eq(self._target),
+            context.current.eq(self._current),
+            context.n_layers.eq(self.n_layers),
+            rows.add.eq((self._do_beat & beat.member) | context.row_valid),
+            rows.row.expert.eq(Mux(context.row_valid, context.row.expert, beat.expert)),
+            rows.row.source.eq(Mux(context.row_valid, context.row.source, own)),
+            rows.swap.eq(self._do_swap),
+            rows.read_index.eq(engine.row_index),
+            rows.read_older.eq(engine.learn),
+            engine.swap.eq(self._do_swap),
+        ]
+        with m.If(self._do_swap):
+            m.d.sync += [
+                self._has_older.eq(1),
+                self._older_layer.eq(self._target),
+                self._current.eq(self._target),
+                self._target.eq(self._next_layer(self._target)),
+                self._prepared_geometry.eq(Cat(self.n_layers, self.n_experts)),
+            ]
+
+    def _elaborate_tables(self, m):
+        """Connect the engine with rows and tables."""
+        rows, engine, tables = self._rows, self._engine, self._tables
+        wiring.connect(m, wiring.flipped(self.weights), tables.port)
+        m.d.comb += [
+            self.table.ready.eq(1),
+            engine.first.eq(Mux(engine.learn, 0, self._n_summed)),
+            engine.end.eq(Mux(engine.learn, rows.older_count, rows.count)),
+            engine.fresh.eq(~self._is_prepared),
+            engine.layer.eq(Mux(engine.learn, self._current, self._target)),
+            engine.n_experts.eq(self.n_experts),
+            engine.actual.eq(self._actual),
+            engine.row.eq(rows.read_row),
+            engine.word.eq(tables.word),
+            tables.read_address.eq(engine.read_address),
+            tables.write.eq(engine.write),
+            tables.write_address.eq(engine.write_address),
+            tables.write_word.eq(engine.write_word),
+        ]
+
+    def _elaborate_emission(self, m):
+        """Rank the scores as they leave the engine; a new event ends it."""
+        selection, engine, candidate = self._selection, self._engine, self.candidate
+        ranked = selection.ranked
+        m.d.comb += [
+            selection.scored.eq(engine.scored),
+            selection.group.eq(engine.group),
+            selection.scores.eq(engine.scores),
+            selection.cancel.eq(self._do_first),
+            selection.min_score.eq(self.min_score),
+            selection.n_experts.eq(self.n_experts),
+            candidate.valid.eq(ranked.valid),
+            ranked.ready.eq(candidate.ready),
+            candidate.payload.target.eq(self._event + 1),
+            candidate.payload.layer.eq(self._candidate_layer),
+            candidate.payload.expert.eq(ranked.payload.expert),
+            candidate.payload.score.eq(ranked.payload.score),
+            candidate.payload.source.eq(Source.PREDICTOR),
+            candidate.payload.last.eq(ranked.payload.last),
+        ]
