@@ -84,8 +84,15 @@ class TraceFile:
 
     def phases(self) -> NDArray[np.uint8]:
         """[T]: the phase of every row, without reading the rest."""
+        return self._plain_column("phase")
+
+    def sequences(self) -> NDArray[np.int32]:
+        """[T]: the sequence of every row, without reading the rest."""
+        return self._plain_column("sequence")
+
+    def _plain_column(self, name: str) -> NDArray[Any]:
         with self._reading("cannot be read"):
-            return self._file.read(["phase"]).column(0).to_numpy()
+            return self._file.read([name]).column(0).to_numpy()
 
     def _record_batches(self) -> Iterator[pa.RecordBatch]:
         with self._reading("cannot be read"):

@@ -83,11 +83,18 @@ class IdenticalRows:
         rows = (set_hashes(joined) * self._mix).sum(1, dtype=np.uint64)
         same = np.zeros(len(joined), bool)
         same[1:] = (rows[1:] == rows[:-1]) & ~joined.sequence_starts()[1:]
-        for row in range(len(joined) - len(batch), len(joined)) if self._choice else ():
+        for row in self._places(same, len(joined) - len(batch)) if self._choice else ():
+            detail = f"the {IDENTICAL_ROWS}th row in a run with the same experts: must differ (warm-up?)"
+            yield finding(joined, "identical rows", row, None, detail)
+
+    def _places(self, same: NDArray[np.bool_], first: int) -> Iterator[int]:
+        """The rows from `first` on at which a run reaches the limit."""
+        if self._length == 1 and not same[first:].any():
+            return
+        for row in range(first, len(same)):
             self._length = self._length + 1 if same[row] else 1
             if self._length == IDENTICAL_ROWS:
-                detail = f"the {IDENTICAL_ROWS}th row in a run with the same experts: must differ (warm-up?)"
-                yield finding(joined, "identical rows", row, None, detail)
+                yield row
 
     def finish(self) -> Iterator[Finding]:
         """Nothing: a run is found where it grows long."""
@@ -104,7 +111,7 @@ class LostOrder:
     def __init__(self, meta: TraceMeta) -> None:
         self._meta = meta
         self._carry = RowCarry()
-        self._observed: list[NDArray[np.float64]] = []
+        self._observed = np.zeros(3)  # their number, their sum, the sum of their squares
         self._shuffled = 0.0
         self._pairs = 0
         self._counts = np.zeros((meta.n_layers, meta.n_experts + 1), np.int64)
@@ -117,7 +124,8 @@ class LostOrder:
         starts = joined.sequence_starts()[1:]
         shares = previous_token_overlap(joined)[~starts]
         known = ~np.isnan(shares)
-        self._observed.append(np.where(known, shares, 0)[known.any(1)].sum(1) / known.sum(1)[known.any(1)])
+        observed = np.where(known, shares, 0)[known.any(1)].sum(1) / known.sum(1)[known.any(1)]
+        self._observed += [len(observed), observed.sum(), np.square(observed).sum()]
         if self._first is None:
             self._first = (int(batch.sequence[0]), int(batch.position[0]))
         cuts = np.flatnonzero(starts) + 1 - (len(joined) - len(batch))
@@ -148,12 +156,12 @@ class LostOrder:
     def finish(self) -> Iterator[Finding]:
         """The trace's order, if its consecutive overlap cannot be told from the shuffled one."""
         self._close_sequence()
-        observed = np.concatenate(self._observed) if self._observed else np.zeros(0)
-        if len(observed) < _NEEDED_PAIRS or self._first is None:
+        n, total, squares = self._observed.tolist()
+        if n < _NEEDED_PAIRS or self._first is None:
             return
-        shuffled = self._shuffled / self._pairs
-        tolerance = _DEVIATIONS * float(observed.std()) / len(observed) ** 0.5
-        if abs(float(observed.mean()) - shuffled) < tolerance < _NEEDED_POWER * shuffled:
-            found = f"consecutive tokens share {observed.mean():.4f} of their experts"
+        shuffled, mean = self._shuffled / self._pairs, total / n
+        tolerance = _DEVIATIONS * max(0.0, squares / n - mean**2) ** 0.5 / n**0.5
+        if abs(mean - shuffled) < tolerance < _NEEDED_POWER * shuffled:
+            found = f"consecutive tokens share {mean:.4f} of their experts"
             detail = f"{found}, shuffled ones {shuffled:.4f} (+-{tolerance:.4f}): must differ"
             yield Finding("order lost", *self._first, None, detail)

@@ -7,10 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from moefetch.cli import trace as trace_module
 from moefetch.cli.main import app
 from moefetch.traces.format import DECODE, Trace, TraceMeta
-from moefetch.traces.writer import write_trace
+from moefetch.traces.writer import TraceWriter, write_trace
 from typer.testing import CliRunner
 
 
@@ -137,14 +136,14 @@ def test_a_folder_without_permission_is_named(tmp_path, source):
 
 def test_an_unknown_format_is_named(tmp_path, source):
     result = run("import", source, "--out", tmp_path / "t", "--format", "foo", status=2)
-    assert "error: --format foo: unknown: must be one of gpt-oss-fingerprint, " in result.stderr
+    assert "error: --format foo: unknown: must be one of vllm, " in result.stderr
 
 
 def test_an_interrupt_is_one_line_and_leaves_no_output(tmp_path, source, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trace_module, "write_trace", interrupt)
+    monkeypatch.setattr(TraceWriter, "finish", interrupt)
     result = run("import", source, "--out", tmp_path / "t", "--experts", 8, status=130)
     assert result.stderr == "interrupted: nothing was written\n"
     assert files(tmp_path) == ["source.npz"]

@@ -27,7 +27,7 @@ class ImportOptions:
     model: str | None = None
     n_experts: int | None = None
     top_k: int | None = None
-    licence: str = "not stated"
+    licence: str | None = None
     keep_order: bool = False
 
 
@@ -38,7 +38,7 @@ class RawTrace:
     `experts` [T, L, K] holds ids, ABSENT where there is none; `scores` have the same shape. `columns` are any
     other columns of the format, by name. The rows of a sequence follow each other, in one part or in many.
 
-    `layers`, `n_experts` and `model` stay None where the source does not state them; those of the first part
+    `layers`, `n_experts`, `model` and `licence` stay None where the source does not state them; those of the first part
     count. Of `provenance`, later parts replace what earlier ones say, but for `categories`, a list with a name for
     each sequence, which they continue. `geometry` are other fields of the metadata; `is_ordered` says that the
     order of the experts is that of a trace already.
@@ -54,6 +54,7 @@ class RawTrace:
     layers: tuple[int, ...] | None = None
     n_experts: int | None = None
     model: str | None = None
+    licence: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     geometry: dict[str, Any] = field(default_factory=dict)
     is_ordered: bool = False

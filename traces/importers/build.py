@@ -77,7 +77,7 @@ class TraceBuilder:
                 layers=raw.layers or (known.layers if known else tuple(range(n_layers))),
                 n_experts=n_experts,
                 top_k=top_k,
-                licence=options.licence,
+                licence=options.licence or raw.licence or "not stated",
                 provenance=taken,
                 **raw.geometry,
             )

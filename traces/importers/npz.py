@@ -23,6 +23,7 @@ from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace, spans
 from .npz_array import ArchivedArray, archived_arrays
 from .source import Source, SourceFile
 
+_GEOMETRY = ("n_hints", "hint_horizon", "far_horizons", "recorder")
 _SMALL = ("lengths", "category", "meta")
 _OPTIONAL = tuple(c.name for c in COLUMNS if c.name not in ("experts", "scores"))
 
@@ -92,9 +93,9 @@ def _parts(
             provenance=about if first == 0 else {},
         )
         if meta is not None:
-            part.layers, part.n_experts, part.model = meta.layers, meta.n_experts, meta.model
-            part.geometry = {"n_hints": meta.n_hints, "hint_horizon": meta.hint_horizon}
-            part.geometry["far_horizons"] = meta.far_horizons
+            part.layers, part.n_experts = meta.layers, meta.n_experts
+            part.model, part.licence = meta.model, meta.licence
+            part.geometry = {name: getattr(meta, name) for name in _GEOMETRY}
         yield part
     for array in arrays.values():
         array.finish()
@@ -112,7 +113,7 @@ def _about(small: Mapping[str, NDArray], meta: TraceMeta | None) -> dict[str, An
     if "category" in small:
         about["categories"] = [str(c) for c in np.atleast_1d(small["category"]).tolist()]
     if meta is not None:
-        about |= {"converted": json.loads(meta.to_json())["provenance"], "converted_licence": meta.licence}
+        about["converted"] = json.loads(meta.to_json())["provenance"]
         about |= {"categories": meta.provenance["categories"]} if "categories" in meta.provenance else {}
     return about
 

@@ -59,20 +59,19 @@ def _layers_of(saved: Any) -> list[StoredTensor] | None:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    sequence = 0
+    first = 0
     for file in IMPORTER.files(source):
         rule = _rule(file, options)
         with file.seekable() as stream:
             is_parquet = stream.read(4) == b"PAR1"
             stream.seek(0)
             read = _read_parquet if is_parquet else _read_torch
-            before = None
+            last = first
             for part in read(file, stream, rule):
-                sequence += before is not None and int(part.sequence[0]) <= before
-                before = int(part.sequence[-1])
-                part.sequence = part.sequence + sequence
+                part.sequence = part.sequence + first
+                last = max(last, int(part.sequence.max()))
                 yield part
-            sequence += 1 + (before or 0)
+            first = last + 1
 
 
 def _rule(file: SourceFile, options: ImportOptions) -> RouterRule:

@@ -8,7 +8,8 @@ beyond the model's own k. A pass holds the tokens of many requests and names non
 each length is a request, a new one unless it continues the last request of the pass before at its next position
 (a chunked prompt). In decode each token continues the first request, in their order, that waits for its position;
 requests that get no token have ended, and are written then, numbered in the order of their first tokens. Two
-requests of the same length, one of which ends, can be taken for each other. Of several files, one that repeats another's passes (a tensor-parallel rank) is left out, and counted.
+requests of the same length, one of which ends, can be taken for each other. Of several files, one that repeats
+another's passes (a tensor-parallel rank) is left out, and counted.
 """
 
 from __future__ import annotations
