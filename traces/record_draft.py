@@ -22,6 +22,9 @@ DraftMap = Literal["auto", "direct", "fitted"]
 RIDGE = 1e-3
 """Regularisation of the fitted map, as a share of the mean variance of the draft's attention output."""
 
+REVERSIBLE = ("full_attention", "sliding_attention", "chunked_attention")
+"""Kinds of layers whose cache has an entry for each position, so that the last ones can be taken away."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -51,6 +54,11 @@ def check_draft(draft: Draft, model: Any, tokenizer: Any) -> None:
         size = checked.config.get_text_config().vocab_size
         if size < entries:
             raise UserError(f"{name}: vocabulary of {size}: smaller than the tokenizer's {entries}")
+        kinds = set(getattr(checked.config.get_text_config(), "layer_types", None) or ())
+        other = sorted(kind for kind in kinds if kind not in REVERSIBLE)
+        if other:
+            rule = "rejected tokens cannot be taken back from its state: no speculative decoding"
+            raise UserError(f"{name}: has {other[0]} layers: {rule}")
 
 
 class DraftPredictor:

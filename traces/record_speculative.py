@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from .errors import UserError
 from .format import DECODE, PREFILL
 from .record_draft import DraftPredictor
 from .record_router import Selection
@@ -31,7 +30,7 @@ class _Reader:
     """A model with its cache: `length` tokens of the text are in it; it chooses among `vocabulary` tokens.
 
     The cache keeps every position even where a model attends to the last ones alone, so that rejected ones can
-    be taken back.
+    be taken back (transformers' `crop` with a negative number).
     """
 
     model: Any
@@ -50,11 +49,7 @@ class _Reader:
         """Take the positions from `length` on out of the cache."""
         if self.length <= length:
             return
-        try:
-            self.cache.crop(length)
-        except (AttributeError, NotImplementedError, ValueError, TypeError) as error:
-            kind = type(self.model).__name__
-            raise UserError(f"{kind}: its cache cannot take back rejected tokens: no speculative decoding") from error
+        self.cache.crop(length - self.length)
         self.length = length
 
 

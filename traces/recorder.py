@@ -52,12 +52,13 @@ def record(
         _check_speculative(draft, model, tokenizer, config)
     routers = find_routers(model)
     judged = prompts if validation is None else validation
-    with _routing(model, tokenizer, routers, config, judged) as (top_k, shaped):
+    with _routing(model, tokenizer, routers, config, judged) as (top_k, said):
         n_hints = top_k if config.n_hints is None else config.n_hints
         check_hint_count(routers, n_hints)
         horizons = _horizons(config, len(routers))
         predictor = None if draft is None else DraftPredictor(draft, model, routers, n_hints)
-        drafted = {} if predictor is None else predictor.prepare([tokenizer(text)["input_ids"] for text in prompts])
+        if predictor is not None:
+            said |= {"speculative": predictor.prepare([tokenizer(text)["input_ids"] for text in prompts])}
         with RouterTap(routers, n_hints, horizons, logits=config.logits) as tap, predictor or nullcontext():
             if predictor is None:
                 decoder = PlainDecoder(model, tap, config.temperature, top_k)
@@ -74,7 +75,7 @@ def record(
         hint_horizon=max(1, horizons.start) if has_hints else 0,
         far_horizons=max(0, len(horizons) - 1) if has_hints else 0,
         licence=licence,
-        provenance=_provenance(model, routers, config) | shaped | drafted | (provenance or {}),
+        provenance=_provenance(model, routers, config) | said | (provenance or {}),
         recorder={"torch": torch.__version__, "transformers": transformers.__version__},
     )
     return Trace(meta, **join_rows(parts))

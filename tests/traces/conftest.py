@@ -1,7 +1,10 @@
 """Traces that tests make, and the published ones where they are at hand."""
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,6 +19,20 @@ def published() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent: the published traces are not part of the project")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def checkpoints() -> ModuleType:
+    """The module beside this file, which needs torch: pytest's importlib mode puts no test folder on the path."""
+    for package in ("torch", "transformers"):
+        pytest.importorskip(package, reason="the recorder needs the `record` extra")
+    path = Path(__file__).with_name("moe_checkpoints.py")
+    spec = importlib.util.spec_from_file_location("moe_checkpoints", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up by name
+    spec.loader.exec_module(module)
+    return module
 
 
 def sticky_experts(rng: np.random.Generator, n_tokens: int, n_layers: int, n_experts: int, top_k: int) -> np.ndarray:

@@ -67,9 +67,9 @@ class Architecture:
                 buffer.copy_(torch.randn_like(buffer) * 0.2)
         return model
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, seed: int = 0) -> Path:
         """Store the model with a tokenizer of words `w0` to `w63`."""
-        self.build().save_pretrained(folder)
+        self.build(seed).save_pretrained(folder)
         save_tokenizer(folder)
         return folder
 
@@ -79,6 +79,43 @@ def save_tokenizer(folder: Path) -> None:
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="w0"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+
+
+def build_dense(width: int = 24, layers: int = 2, vocabulary: int = len(WORDS), seed: int = 5) -> Any:
+    """Return a dense Llama with random weights, another width and depth than the MoE models."""
+    torch.manual_seed(seed)
+    config = transformers.LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=POSITIONS,
+        bos_token_id=None,
+        eos_token_id=None,
+        initializer_range=0.3,
+    )
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+def block_inputs(model: Any, tokens: Any) -> list[np.ndarray]:
+    """Return the input [T, width] of every layer's `mlp` in one pass over the whole text, without a cache."""
+    seen: list[np.ndarray] = []
+    handles = [
+        layer.mlp.register_forward_pre_hook(lambda _m, x: seen.append(x[0][0].double().numpy()))
+        for layer in model.model.layers
+    ]
+    with torch.no_grad():
+        model(input_ids=torch.as_tensor(tokens)[None], use_cache=False)
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+def router_of(model: Any, layer: int) -> nn.Module:
+    """Return the router of a layer."""
+    mlp = model.model.layers[layer].mlp
+    return getattr(mlp, "gate", None) or mlp.router
 
 
 def _logits(router: nn.Module, x: np.ndarray) -> np.ndarray:
