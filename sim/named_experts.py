@@ -31,6 +31,21 @@ def static_hot_set(counts: NDArray[np.int64], n_tokens: int, width: int) -> NDAr
     return np.broadcast_to(hottest, (n_tokens, *hottest.shape))
 
 
+def cross_layer(
+    experts: NDArray[np.uint16], profiled: NDArray[np.uint16], n_experts: int, width: int
+) -> NDArray[np.uint16]:
+    """Name the `width` experts e' of highest sum of P(e' | e) over the experts e that the layer before selected.
+
+    P is counted once, on the tokens `profiled` [P, L, K]; ties go to the lower id. Layer 0 has no layer before.
+    """
+    n_layers = experts.shape[1]
+    together = np.zeros((n_layers, n_experts, n_experts))
+    _count_pairs(profiled, together)
+    named = np.full((*experts.shape[:2], width), ABSENT, np.uint16)
+    _name_likeliest(experts, together, named)
+    return named
+
+
 def st_moe(
     experts: NDArray[np.uint16], sequence_start: NDArray[np.bool_], profile: Profile, width: int
 ) -> NDArray[np.uint16]:
@@ -46,11 +61,43 @@ def st_moe(
 
 
 def is_among(experts: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return [..., K]: whether each of `experts` [..., K] is one of `others` [..., M]; absent ones are like any other."""
+    """Return [..., K]: whether each of `experts` [..., K] is one of `others` [..., M], absent ones too."""
     found = np.zeros(experts.shape, bool)
     for index in range(others.shape[-1]):
         found |= experts == others[..., index, None]
     return found
+
+
+@njit(cache=True)
+def _count_pairs(experts, given):
+    """Fill `given` [L, E, E]: the share of the tokens that select e in layer l that select e' in layer l+1."""
+    n_tokens, n_layers, _ = experts.shape
+    selected = np.zeros(given.shape[:2])
+    for token in range(n_tokens):
+        for layer in range(n_layers - 1):
+            for expert in experts[token, layer]:
+                if expert == ABSENT:
+                    continue
+                selected[layer, expert] += 1
+                for other in experts[token, layer + 1]:
+                    if other != ABSENT:
+                        given[layer, expert, other] += 1
+    for layer in range(n_layers):
+        for expert in range(given.shape[1]):
+            given[layer, expert] /= max(1.0, selected[layer, expert])
+
+
+@njit(cache=True)
+def _name_likeliest(experts, given, named):
+    n_tokens, n_layers, _ = experts.shape
+    score = np.zeros(given.shape[1])
+    for token in range(n_tokens):
+        for layer in range(1, n_layers):
+            score[:] = 0
+            for expert in experts[token, layer - 1]:
+                if expert != ABSENT:
+                    score += given[layer - 1, expert]
+            _name_highest(score, named[token, layer])
 
 
 @njit(cache=True)

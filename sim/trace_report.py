@@ -23,20 +23,23 @@ from .trace_figures import TRACE_FIGURES
 from .working_set import working_set
 
 REPORT_VERSION = 1
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True)
 class LayerRecall:
-    """Recall at k of one predictor over the scored tokens: `hits` and `demand` [L] by layer."""
+    """Recall at k of one predictor over the scored tokens, by layer.
+
+    `hits`, `demand` and `named` [L] count selected experts that it names, selected ones and named ones.
+    """
 
     hits: tuple[int, ...]
     demand: tuple[int, ...]
+    named: tuple[int, ...]
 
     def by_layer(self) -> list[float | None]:
-        """Return the recall in each layer, None where the layer selected nothing."""
-        return [h / d if d else None for h, d in zip(self.hits, self.demand, strict=True)]
+        """Return the recall in each layer, None where the layer selected nothing or nothing was ever named."""
+        counts = zip(self.hits, self.demand, self.named, strict=True)
+        return [hits / demand if demand and named else None for hits, demand, named in counts]
 
     def later_layers(self) -> float | None:
         """Return the recall over layers 1 and up, where any predictor knows the layer before."""
@@ -119,19 +122,16 @@ class TraceReport:
         }
 
 
-def trace_report(path: str | PathLike[str], on_progress: Progress | None = None) -> TraceReport:
+def trace_report(path: str | PathLike[str], on_progress: Callable[[int, int], None] | None = None) -> TraceReport:
     """Analyse a trace file: its decode rows, or all rows if none is a decode row.
 
-    Raises UserError for a file that is no trace, or one without rows. Needs about 20 bytes of memory for each
-    selected expert.
+    `on_progress(done, total)` counts tokens, in each of two passes. Raises UserError for a file that is no trace, or
+    one without rows. Needs about 20 bytes of memory for each selected expert.
     """
-
-    def progress(step: str) -> Callable[[int, int], None] | None:
-        return None if on_progress is None else lambda done, total: on_progress(step, done, total)
-
-    stats = file_stats(path, progress("reading"))
+    tell = on_progress or (lambda done, total: None)
+    stats = file_stats(path, lambda done, total: tell(done, 2 * total))
     file = TraceFile(path)
-    experts, starts = _measured_rows(file)
+    experts, starts, hints = _measured_rows(file)
     if len(experts) == 0:
         raise UserError(f"{path}: no tokens: the figures need one or more")
     meta, profiled = file.meta, len(experts) // 2
@@ -140,7 +140,7 @@ def trace_report(path: str | PathLike[str], on_progress: Progress | None = None)
     windows = _windows(len(experts))
     used = working_set(keys, meta.n_layers, len(selections), windows)
     del keys
-    named = _named(experts, starts, profiled, meta)
+    named = _named(experts, starts, hints, profiled, meta)
     return TraceReport(
         name=str(path),
         meta=meta,
@@ -152,19 +152,31 @@ def trace_report(path: str | PathLike[str], on_progress: Progress | None = None)
         windows=tuple(windows.tolist()),
         working_set=tuple(used.tolist()),
         curve=cache_curve(
-            experts, meta.n_experts, meta.n_layers * meta.top_k, named.get("CCT+HT"), progress("caches of all sizes")
+            experts,
+            meta.n_experts,
+            meta.n_layers * meta.top_k,
+            named,
+            lambda done, total: tell((total + done) // meta.n_layers, 2 * total // meta.n_layers),
         ),
     )
 
 
-def _measured_rows(file: TraceFile) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Return experts [T, L, K] and sequence starts [T] of the rows that figures are over."""
+def _measured_rows(
+    file: TraceFile,
+) -> tuple[NDArray[np.uint16], NDArray[np.bool_], NDArray[np.uint16] | None]:
+    """Return experts [T, L, K], sequence starts [T] and hints [T, L, H] or None of the rows that figures are over."""
     phase = DECODE if (file.phases() == DECODE).any() else None
-    parts = [(batch.experts, batch.sequence) for batch in file.batches(phase=phase)]
-    if not parts:
-        return np.empty((0, file.meta.n_layers, file.meta.top_k), np.uint16), np.empty(0, bool)
-    experts, sequence = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return experts, np.concatenate([[True], sequence[1:] != sequence[:-1]])
+    experts = [np.empty((0, file.meta.n_layers, file.meta.top_k), np.uint16)]
+    sequence, hints = [np.empty(0, np.int32)], []
+    for batch in file.batches(phase=phase):
+        experts.append(batch.experts)
+        sequence.append(batch.sequence)
+        if batch.hints is not None:
+            hints.append(batch.hints[:, :, : file.meta.top_k])
+    numbers = np.concatenate(sequence)
+    starts = np.ones(len(numbers), bool)
+    starts[1:] = numbers[1:] != numbers[:-1]
+    return np.concatenate(experts), starts, np.concatenate(hints) if hints else None
 
 
 def _windows(n_tokens: int) -> NDArray[np.int64]:
@@ -173,7 +185,11 @@ def _windows(n_tokens: int) -> NDArray[np.int64]:
 
 
 def _named(
-    experts: NDArray[np.uint16], starts: NDArray[np.bool_], profiled: int, meta: TraceMeta
+    experts: NDArray[np.uint16],
+    starts: NDArray[np.bool_],
+    hints: NDArray[np.uint16] | None,
+    profiled: int,
+    meta: TraceMeta,
 ) -> dict[str, NDArray[np.uint16]]:
     """Return what each predictor names for the tokens after the first `profiled`; nothing if that is none."""
     if profiled == 0:
@@ -182,14 +198,17 @@ def _named(
     keys = event_keys(experts[:profiled], meta.n_experts)
     counts = np.bincount(keys[keys >= 0], minlength=meta.n_layers * meta.n_experts).reshape(meta.n_layers, -1)
     profile = Profile.count(experts[:profiled], starts[:profiled], meta.n_experts, meta.top_k)
-    return {
+    named = {
         "previous token": named_experts.previous_token(experts, starts)[scored],
         "static hot set": named_experts.static_hot_set(counts, len(experts) - profiled, meta.top_k),
+        "cross layer": named_experts.cross_layer(experts[scored], experts[:profiled], meta.n_experts, meta.top_k),
         "CCT+HT": named_experts.st_moe(experts[scored], starts[scored], profile, meta.top_k),
     }
+    return named if hints is None else named | {"hints": hints[scored]}
 
 
 def _recall(experts: NDArray[np.uint16], named: NDArray[np.uint16]) -> LayerRecall:
     present = experts != ABSENT
     hits = named_experts.is_among(experts, named) & present
-    return LayerRecall(tuple(hits.sum((0, 2)).tolist()), tuple(present.sum((0, 2)).tolist()))
+    counts = (flags.sum((0, 2)).tolist() for flags in (hits, present, named != ABSENT))
+    return LayerRecall(*map(tuple, counts))

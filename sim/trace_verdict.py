@@ -34,16 +34,18 @@ def _caches(report: TraceReport) -> list[str]:
 def _cache(report: TraceReport, multiple: float, index: int) -> str:
     curve = report.curve
     size = f"{multiple:g} token cycle{'s' if multiple != 1 else ''}"
-    slots = f"{curve.slots[index]} slots, {curve.slots[index] / curve.n_keys:.1%} of all experts"
+    slots = f"{curve.slots[index]:,} slots, {curve.slots[index] / curve.n_keys:.1%} of all experts"
     text = (
         f"A cache of {size} ({slots}) would hit at most {curve.belady[index]:.1%} of the demand; "
         f"LRU hits {curve.lru[index]:.1%}."
     )
-    hidden, useless = curve.hidden[index], curve.useless[index]
-    if hidden is None:
+    best = curve.best_predictor(index)
+    if best is None:
         return text
-    price = "" if useless is None else f", at {useless:.1f} useless loads for each"
-    text += f" Prefetching one layer ahead can hide at most {hidden:.1%} of LRU's misses (CCT+HT){price}."
+    text += (
+        f" Prefetching one layer ahead can hide at most {curve.hidden[best][index]:.1%} of LRU's misses with the best "
+        f"predictor here ({best}), at {curve.useless[best][index]:.1f} useless loads for each."
+    )
     return f"{text} {_largest_gain(report, index)}"
 
 

@@ -79,3 +79,18 @@ def test_a_published_trace_has_the_recall_of_the_golden_predictor():
     profile = Profile.count(experts[: first - 100], starts[: first - 100], 64, 6)
     scored = experts[first - 100 : first + 50], starts[first - 100 : first + 50]
     assert (named_experts.st_moe(*scored, profile, 6) == golden_st_moe(*scored, profile, 64, 6)).all()
+
+
+def test_cross_layer_is_its_definition():
+    experts, _ = drifting(9, 200, 3, 8, 2, ragged=True)
+    profiled, scored = experts[:120], experts[120:]
+    named = named_experts.cross_layer(scored, profiled, 8, 3)
+    assert (named[:, 0] == ABSENT).all()
+    for layer in (1, 2):
+        selected = [[set(row[at].tolist()) for row in profiled] for at in (layer - 1, layer)]
+        for row, found in zip(scored, named[:, layer], strict=True):
+            score = np.zeros(8)
+            for expert in row[layer - 1][row[layer - 1] != ABSENT]:
+                followers = [after for before, after in zip(*selected, strict=True) if expert in before]
+                score += [sum(f in after for after in followers) / max(1, len(followers)) for f in range(8)]
+            assert found.tolist() == sorted(range(8), key=lambda f: (-score[f], f))[:3]
