@@ -14,6 +14,8 @@ _CHUNK = 4 << 20
 """Characters read at a time; an element larger than that is read with twice as many, and so on."""
 _LONGEST_TOKEN = 16
 """Characters within which a value that only lacks its end is found wrong, strings apart."""
+_NUMBER_TAIL = 3
+"""Characters that must follow a value: of a number that is cut off before `.5` or `e+1` the rest reads as one."""
 _BLANK = " \t\n\r\ufeff"
 
 
@@ -73,7 +75,7 @@ class JsonStream:
         while True:
             try:
                 value, end = self._decode(self._buffer, self._place)
-                if end < len(self._buffer) or not self._more(grow):
+                if end + _NUMBER_TAIL <= len(self._buffer) or not self._more(grow):
                     self._place = end
                     return value
             except RecursionError:
