@@ -136,6 +136,7 @@ def selected(module: nn.Module, output: Any) -> Selection:
     return Selection(experts=experts.gather(-1, by_score), scores=scores)
 
 
+@torch.no_grad()
 def logits_of(router: Router, inputs: Tensor, output: Any) -> Tensor:
     """Return the router's output for every expert, `[T, E]`, before softmax or sigmoid.
 

@@ -97,9 +97,7 @@ def test_predictions_are_the_targets_gates_on_the_drafts_attention_output(archit
     assert (trace.draft_experts[trace.phase == PREFILL] == ABSENT).all()
     for number in range(int(trace.window.max()) + 1):
         rows = trace.select(trace.window == number)
-        read = (
-            max(1, len(rows) - 1) if number < trace.window.max() else len(rows) - 1
-        )  # the draft stops before the last
+        read = len(rows) - 1  # the draft stops before the last token
         inputs = checkpoints.block_inputs(draft, [*text, *rows.token])
         for index, layer in enumerate(architecture.layers):
             x = inputs[layer][len(text) :][:read]
@@ -171,7 +169,6 @@ def test_a_recording_survives_the_file(qwen, tmp_path, assert_same):
 
 
 def test_padded_vocabularies_differ_and_other_ones_are_refused(qwen, checkpoints):
-    model, tokenizer = qwen
     padded = checkpoints.build_dense(vocabulary=80)
     assert (speculate(qwen, padded, RecordConfig(max_new=4)).token < 64).all()
     with pytest.raises(UserError, match=r"draft d: vocabulary of 50: smaller than the tokenizer's 64"):
