@@ -128,9 +128,14 @@ class UnitConfig(BaseModel):
         return WeightRules(self.weight_sources, self.weight_bits)
 
     @property
+    def has_weights(self) -> bool:
+        """Predictor `weights` is generated."""
+        return "weights" in self.predictors
+
+    @property
     def digest(self) -> str:
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
-        unused = set() if "weights" in self.predictors else {"weight_sources", "weight_bits", "weight_lanes"}
+        unused = set() if self.has_weights else {"weight_sources", "weight_bits", "weight_lanes"}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 
     def replace(self, **changes: object) -> UnitConfig:

@@ -6,10 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from ..predictor_rtl.st_moe import StMoePredictor
 from ..predictor_rtl.st_moe_paper import StMoePaperPredictor
+from ..predictor_rtl.weights import WeightsPredictor
 from .config import UnitConfig, bits_for
-from .interfaces import TableSignature, candidate_stream, event_stream
+from .interfaces import TableSignature, WeightPortSignature, candidate_stream, event_stream
 
-PREDICTORS = {"st_moe": StMoePredictor, "st_moe_paper": StMoePaperPredictor}
+PREDICTORS = {"st_moe": StMoePredictor, "st_moe_paper": StMoePaperPredictor, "weights": WeightsPredictor}
 """Name -> component class."""
 
 
@@ -22,6 +23,7 @@ class PredictorBank(wiring.Component):
     -------
     event : In(event_stream), candidate : Out(candidate_stream)
     tables : In(TableSignature), one for each predictor
+    weights : In(WeightPortSignature), only with predictor `weights`
     selected : In
         Index + 1 in `config.predictors`; 0 is none.
     n_layers, n_experts, row_entries, min_score, hold_cycles, event_end : In
@@ -32,8 +34,10 @@ class PredictorBank(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
+        optional = {"weights": In(WeightPortSignature(config))} if config.has_weights else {}
         super().__init__(
-            {
+            optional
+            | {
                 "event": In(event_stream(config)),
                 "candidate": Out(candidate_stream(config)),
                 "tables": In(TableSignature(config)).array(len(config.predictors)),
@@ -62,6 +66,8 @@ class PredictorBank(wiring.Component):
             name = self._config.predictors[index]
             m.submodules[name] = predictor
             wiring.connect(m, wiring.flipped(self.tables[index]), predictor.table)
+            if name == "weights":
+                wiring.connect(m, wiring.flipped(self.weights), predictor.weights)
             for setting in ("n_layers", "n_experts", "row_entries", "min_score", "hold_cycles", "event_end"):
                 m.d.comb += getattr(predictor, setting).eq(getattr(self, setting))
             m.d.comb += [

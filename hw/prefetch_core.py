@@ -19,6 +19,7 @@ from .interfaces import (
     Axi4ReadSignature,
     SlotReadSignature,
     TableSignature,
+    WeightPortSignature,
     grant_layout,
     hint_layout,
     record_layout,
@@ -52,6 +53,7 @@ class PrefetchCore(wiring.Component):
     apply : Out
         The settings are copied in this cycle: a step's first event begins, or none has closed yet.
     tables : In(TableSignature) * len(config.predictors)
+    weights : In(WeightPortSignature), only with predictor `weights`
     command : In(CommandSignature), counters : In(CounterPortSignature), state : Out(unit_state_layout),
     faults : Out(faults_layout)
     record_valid, record
@@ -60,8 +62,10 @@ class PrefetchCore(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
+        optional = {"weights": In(WeightPortSignature(config))} if config.has_weights else {}
         super().__init__(
-            {
+            optional
+            | {
                 "route": In(stream.Signature(route_layout(config))),
                 "hint": In(stream.Signature(hint_layout(config))),
                 "grant": Out(stream.Signature(grant_layout(config))),
@@ -157,6 +161,8 @@ class PrefetchCore(wiring.Component):
         connect(m, merge.candidate, commit.candidate)
         for index in range(len(self._config.predictors)):
             connect(m, flipped(self.tables[index]), self._predictors.tables[index])
+        if self._config.has_weights:
+            connect(m, flipped(self.weights), self._predictors.weights)
         m.d.comb += [
             merge.current.eq(commit.current),
             merge.current_layer.eq(commit.current_layer),

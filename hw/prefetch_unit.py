@@ -75,6 +75,8 @@ class PrefetchUnit(wiring.Component):
             connect(m, flipped(reader), core.read[port])
         for index, table in enumerate(registers.tables):
             connect(m, table, core.tables[index])
+        if config.has_weights:
+            connect(m, registers.weights, core.weights)
         m.d.comb += [
             core.settings.eq(registers.settings),
             registers.apply.eq(core.apply),

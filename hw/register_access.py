@@ -90,6 +90,20 @@ def table_writes(
             yield data, expert | confidence << fields["table_confidence"].lsb
 
 
+def weight_writes(config: UnitConfig, rows: Iterable[tuple[int, int, int, bytes]]) -> Iterator[Write]:
+    """Yield the writes that load the tables of predictor `weights`: layer, source, row and its weights.
+
+    Weights are signed bytes, one for each expert from 0 on.
+    """
+    fields = field_table(config)
+    address, data = _register(config, "WEIGHT_ADDRESS").offset, _register(config, "WEIGHT_DATA").offset
+    for layer, source, row, weights in rows:
+        place = {"weight_layer": layer, "weight_source": source, "weight_row": row}
+        yield address, sum(value << fields[name].lsb for name, value in place.items())
+        for first in range(0, len(weights), WORD_BYTES):
+            yield data, int.from_bytes(weights[first : first + WORD_BYTES], "little")
+
+
 def command_writes(config: UnitConfig, command: str, *, layer: int = 0, expert: int = 0) -> Iterator[Write]:
     """Yield the writes that start a command, by the name of its bit in COMMAND.
 

@@ -114,6 +114,7 @@ def _parameters(config: UnitConfig) -> dict[str, int]:
         "QUEUE_DEPTH": config.queue_depth,
         "HORIZON": config.horizon,
         "PREDICTORS": len(config.predictors),
+        "WEIGHT_SOURCES": len(config.weight_sources) if config.has_weights else 0,
         "COUNTERS": len(COUNTERS),
         "DIGEST": int(config.digest[:8], 16),
         "PAGES": -(-config.slot_bytes // PAGE_BYTES),

@@ -13,12 +13,12 @@ from .axi_lite import AxiLiteSlave
 from .commands import Command, CommandSignature
 from .config import UnitConfig, bits_for
 from .counters import CounterPortSignature
-from .interfaces import Axi4LiteSignature, TableSignature
+from .interfaces import QUAD, Axi4LiteSignature, TableSignature, WeightPortSignature
 from .register_map import WORD_BITS, WORD_BYTES, Access, Register, RegisterField, register_map
 from .register_words import byte_mask, compose, in_range
 from .settings import settings_layout
 
-SPECIAL = ("COMMAND", "COUNTER_CONTROL", "IRQ_STATUS", "TABLE_DATA", "COUNTER", "TOP_K")
+SPECIAL = ("COMMAND", "COUNTER_CONTROL", "IRQ_STATUS", "TABLE_DATA", "WEIGHT_DATA", "COUNTER", "TOP_K")
 """Registers that are more than storage."""
 
 
@@ -70,6 +70,8 @@ class RegisterBank(wiring.Component):
         To the counter file.
     tables : Out(TableSignature), one for each of `config.predictors`
         To the predictors' correlation tables.
+    weights : Out(WeightPortSignature), only with predictor `weights`
+        To its tables.
     irq : Out
         Interrupt, level.
     """
@@ -83,8 +85,10 @@ class RegisterBank(wiring.Component):
         if not isinstance(config, UnitConfig):
             raise TypeError(f"config must be a UnitConfig, not {config!r}")
         self.config = config
+        optional = {"weights": Out(WeightPortSignature(config))} if config.has_weights else {}
         super().__init__(
-            {
+            optional
+            | {
                 "bus": In(Axi4LiteSignature()),
                 "settings": Out(settings_layout(config)),
                 "apply": In(1),
@@ -124,10 +128,14 @@ class RegisterBank(wiring.Component):
         self._table_write = Signal()
         self._table_answer = Signal()
         self._table_busy = Signal()
+        self._weights_written = Signal()
+        self._weights_read = Signal()
 
         self._drive_outputs(m)
         self._elaborate_events(m)
         self._elaborate_table(m)
+        if self.config.has_weights:
+            self._elaborate_weights(m)
         self._elaborate_write(m)
         self._elaborate_read(m)
         return m
@@ -202,6 +210,30 @@ class RegisterBank(wiring.Component):
                 with m.If(layer + 1 >= self._stored["n_layers"]):
                     m.d.sync += layer.eq(0)
 
+    def _elaborate_weights(self, m: Module) -> None:
+        """Move WEIGHT_ADDRESS on after each access: a quad, a row, a source, a layer."""
+        port, write = self.weights, self._axi.write
+        quad, row, source, layer = (self._stored[f"weight_{name}"] for name in ("quad", "row", "source", "layer"))
+        m.d.comb += [
+            port.layer.eq(layer),
+            port.source.eq(source),
+            port.row.eq(row),
+            port.quad.eq(quad),
+            port.request.eq(self._weights_written | self._weights_read),
+            port.write.eq(self._weights_written),
+            port.data.eq(write.data),
+        ]
+        with m.If(port.done):
+            m.d.sync += quad.eq(quad + 1)
+            with m.If((quad + 1) * QUAD >= self._stored["n_experts"]):
+                m.d.sync += [quad.eq(0), row.eq(row + 1)]
+                with m.If(row + 1 >= self._stored["n_experts"]):
+                    m.d.sync += [row.eq(0), source.eq(source + 1)]
+                    with m.If(source == len(self.config.weight_sources) - 1):
+                        m.d.sync += [source.eq(0), layer.eq(layer + 1)]
+                        with m.If(layer + 1 >= self._stored["n_layers"]):
+                            m.d.sync += layer.eq(0)
+
     # Writes
 
     def _word(self, name: str) -> int:
@@ -214,6 +246,7 @@ class RegisterBank(wiring.Component):
             "COUNTER_CONTROL": self._write_counter_control,
             "IRQ_STATUS": self._write_irq_status,
             "TABLE_DATA": self._write_table,
+            "WEIGHT_DATA": self._write_weights,
         }
         mask = byte_mask(write.strobe)
         m.d.comb += [
@@ -302,6 +335,16 @@ class RegisterBank(wiring.Component):
                     self._table_write.eq(self._table_ready & ~self._table_busy),
                 ]
 
+    def _write_weights(self, m: Module) -> None:
+        """Hand a whole word to the weight tables, once no read of them is under way."""
+        write = self._axi.write
+        with m.If(write.strobe.all()):
+            m.d.comb += [
+                write.error.eq(0),
+                write.done.eq(self.weights.done & ~self._weights_read),
+                self._weights_written.eq(~self._weights_read),
+            ]
+
     # Reads
 
     def _elaborate_read(self, m: Module) -> None:
@@ -327,6 +370,18 @@ class RegisterBank(wiring.Component):
                         m.next = "SELECT"
                         with m.If(self._table_read):
                             m.next = "TABLE"
+                if self.config.has_weights:
+                    with m.If(read.address == self._word("WEIGHT_DATA")):
+                        m.d.sync += error.eq(0)
+                        m.next = "SELECT"
+                        with m.If(~self._weights_written):
+                            m.next = "WEIGHTS"
+            if self.config.has_weights:
+                with m.State("WEIGHTS"):
+                    m.d.comb += self._weights_read.eq(1)
+                    m.d.sync += word.eq(self.weights.read_data)
+                    with m.If(self.weights.done):
+                        m.next = "ANSWER"
             with m.State("TABLE"):
                 m.d.comb += self._table_busy.eq(1)
                 m.next = "ANSWER"
@@ -348,7 +403,7 @@ class RegisterBank(wiring.Component):
         address = self._axi.read.address
         with m.Switch(address):
             for register in self._map.values():
-                if register.name in ("TABLE_DATA", "COUNTER", "TOP_K"):
+                if register.name in ("TABLE_DATA", "WEIGHT_DATA", "COUNTER", "TOP_K"):
                     continue
                 value = compose(register.fields, self._sources(register))
                 for index in range(register.words):

@@ -9,10 +9,18 @@ from moefetch.hw.predictor_bank import PREDICTORS, PredictorBank
 from moefetch.sim.predictors.interface import PredictorEvent
 from moefetch.sim.predictors.st_moe import StMoe
 from moefetch.sim.predictors.st_moe_paper import StMoePaper
+from moefetch.sim.predictors.weights import Weights
 
 CONFIG = UNIT_PRESETS["tiny"]
 N_LAYERS, N_EXPERTS = 4, 8
-GOLDEN = {"st_moe": StMoe, "st_moe_paper": StMoePaper}
+ALL = CONFIG.replace(predictors=("st_moe", "st_moe_paper", "weights"), weight_lanes=4)
+
+
+def golden_weights(n_layers, n_experts, top_k):
+    return Weights(n_layers, n_experts, ALL.weight_rules, min_score=2)
+
+
+GOLDEN = {"st_moe": StMoe, "st_moe_paper": StMoePaper, "weights": golden_weights}
 
 
 def random_events(rng, count):
@@ -87,8 +95,8 @@ def expected(golden, event):
 def test_selection_changes_while_all_learn():
     print("seed 1")
     rng = random.Random(1)
-    bench = Bench()
-    golden = [GOLDEN[name](N_LAYERS, N_EXPERTS, CONFIG.max_top_k) for name in CONFIG.predictors]
+    bench = Bench(ALL)
+    golden = [GOLDEN[name](N_LAYERS, N_EXPERTS, CONFIG.max_top_k) for name in ALL.predictors]
 
     async def drive(ctx):
         emitted = [0] * (len(golden) + 1)
