@@ -94,10 +94,16 @@ class _Unpickler(pickle.Unpickler):
         self._archive, self._prefix = archive, prefix
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return self._tensor
+        known = {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): self._tensor,
+            ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+            ("torch._tensor", "_rebuild_from_type_v2"): lambda rebuild, _type, given, _state: rebuild(*given),
+            ("torch.nn.parameter", "Parameter"): None,
+            ("torch.nn.parameter", "Buffer"): None,
+        }
+        if (module, name) in known:
+            return known[module, name]
         if module in ("torch", "torch.storage") and name in _DTYPES:
             return _DTYPES[name]
         raise pickle.UnpicklingError(f"it holds {module}.{name}: save plain tensors, lists and dicts")

@@ -30,7 +30,7 @@ from .source import Source, SourceFile
 def _recognises(file: SourceFile) -> bool:
     if file.head().lstrip()[:1] not in (b"{", b"["):
         return False
-    return file.contains(b'routed_experts"') and not file.contains(b'"meta_info"') and not file.contains(b'"sglext"')
+    return file.contains(b'"routed_experts"') and not file.contains(b'"meta_info"') and not file.contains(b'"sglext"')
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
