@@ -17,7 +17,7 @@ from ..sim.report import make_folder
 from ..traces.atomic import replacing
 from .console import progress, reports_errors
 from .regress import SHIPPED
-from .replay import DEFAULT_UNIT, Simulator, failures_end_the_command, make_plan, read_trace
+from .replay import DEFAULT_UNIT, SIMULATOR_HELP, Simulator, failures_end_the_command, make_plan, read_trace
 from .replay_engine import BUILD, emit_harness, require_simulator
 
 app = typer.Typer(no_args_is_help=True, help="Measure how fast things run on this machine.")
@@ -35,7 +35,7 @@ def bench() -> None:
 @app.command()
 @reports_errors
 def rtl(
-    sim: Annotated[Simulator, typer.Option(help="The RTL's simulator.")] = Simulator.VERILATOR,
+    sim: Annotated[Simulator, typer.Option(help=SIMULATOR_HELP)] = Simulator.VERILATOR,
     policy: Annotated[str, typer.Option(metavar="NAME", help="What prefetches.")] = "st_moe",
     tokens: Annotated[int, typer.Option(min=1, help="Decode steps of the trace.")] = 96,
     runs: Annotated[int, typer.Option(min=1, help="Runs; the figure is their median.")] = 3,

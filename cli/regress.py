@@ -18,13 +18,21 @@ from ..sim.report import REPORT_JSON, ReplayReport
 from ..traces.errors import UserError
 from ..traces.format import Trace
 from .console import next_command, output, progress, reports_errors
-from .replay import FAILED_STATUS, Simulator, failures_end_the_command, make_plan, print_report, read_trace
+from .replay import (
+    FAILED_STATUS,
+    SIMULATOR_HELP,
+    Simulator,
+    failures_end_the_command,
+    make_plan,
+    print_report,
+    read_trace,
+)
 from .replay_engine import BUILD, replay_on_rtl, require_simulator
 
 SHIPPED = Path(__file__).parent.parent / "traces" / "data"
 SHARED = Path(__file__).parent.parent.parent / "shared" / "traces"
 REPORTS = BUILD / "regress"
-FIRST_TOKENS = {Simulator.VERILATOR: 96, Simulator.ICARUS: 8}
+FIRST_TOKENS = {Simulator.VERILATOR: 96, Simulator.ICARUS: 8, Simulator.NATIVE: 96}
 """Decode steps of each trace that are enough for every change."""
 
 
@@ -42,7 +50,7 @@ LONG_SOURCE = Source(SHARED / "gpt-oss-20b.decode.npz", "gpt-oss-20b", "lpddr5x"
 
 @reports_errors
 def regress(
-    sim: Annotated[Simulator, typer.Option(help="The RTL's simulator.")] = Simulator.VERILATOR,
+    sim: Annotated[Simulator, typer.Option(help=SIMULATOR_HELP)] = Simulator.VERILATOR,
     full: Annotated[bool, typer.Option("--full", help="Whole traces, and 2,000 tokens of gpt-oss-20b.")] = False,
     tokens: Annotated[int | None, typer.Option(min=1, help="Decode steps of each trace.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Replays at once.")] = 2,
@@ -70,7 +78,7 @@ def regress(
         print(f"failed: {line}", file=sys.stderr)
     if differences:
         raise typer.Exit(FAILED_STATUS)
-    if sim is Simulator.VERILATOR:
+    if sim is not Simulator.ICARUS:
         next_command("moefetch", "regress", "--sim", "icarus")
     else:
         next_command("moefetch", "replay", sources[0].path, "--policy", "st_moe", "--out", "build/replay")
@@ -109,12 +117,26 @@ def _folder(sim: Simulator, plan: ReplayPlan) -> Path:
 
 
 def _compare(report: ReplayReport, sim: Simulator) -> list[str]:
-    """Compare with the other simulator's report of the same replay, say so, and return the differences."""
-    other = Simulator.ICARUS if sim is Simulator.VERILATOR else Simulator.VERILATOR
+    """Compare with the other simulators' reports of the same replay, say so, and return the differences."""
+    differences, compared = [], False
+    for other in Simulator:
+        if other is sim:
+            continue
+        found, same = _compare_with(report, sim, other)
+        differences += found
+        compared |= bool(found or same)
+        if same:
+            typer.echo(f"{other.value}: the same cycles and counters for {same} of {len(report.results)} policies")
+    if not compared:
+        typer.echo("no other simulator's report of the same replay to compare with")
+    return differences
+
+
+def _compare_with(report: ReplayReport, sim: Simulator, other: Simulator) -> tuple[list[str], int]:
+    """Return a line for each difference from the other's stored reports, and the number of those without one."""
     differences, same = [], 0
     for policy, document in report.documents().items():
-        path = _folder(other, report.plan) / policy / REPORT_JSON
-        stored = _stored(path)
+        stored = _stored(_folder(other, report.plan) / policy / REPORT_JSON)
         if stored is None or not _same_replay(document, stored):
             continue
         found = [
@@ -126,11 +148,7 @@ def _compare(report: ReplayReport, sim: Simulator) -> list[str]:
         ]
         differences += found
         same += not found
-    if same:
-        typer.echo(f"{other.value}: the same cycles and counters for {same} of {len(report.results)} policies")
-    elif not differences:
-        typer.echo(f"{other.value}: no report of the same replay to compare with")
-    return differences
+    return differences, same
 
 
 def _stored(path: Path) -> dict[str, Any] | None:

@@ -60,10 +60,14 @@ class EngineName(StrEnum):
 
 
 class Simulator(StrEnum):
-    """What can run the RTL."""
+    """What can run the RTL; native is Verilator's model without cocotb, for long replays."""
 
     VERILATOR = "verilator"
     ICARUS = "icarus"
+    NATIVE = "native"
+
+
+SIMULATOR_HELP = "The RTL's simulator; native: Verilator without cocotb, for long replays."
 
 
 @reports_errors
@@ -77,7 +81,7 @@ def replay(
         str, typer.Option(metavar="NAME[,NAME..]|all", help=f"What prefetches: {', '.join(POLICIES)}.")
     ] = "all",
     engine: Annotated[EngineName, typer.Option(help="What runs the replay.")] = EngineName.RTL,
-    sim: Annotated[Simulator, typer.Option(help="The RTL's simulator.")] = Simulator.VERILATOR,
+    sim: Annotated[Simulator, typer.Option(help=SIMULATOR_HELP)] = Simulator.VERILATOR,
     tokens: Annotated[int | None, typer.Option(min=1, help="Replay the first N decode steps only.")] = None,
     scale: Annotated[
         str, typer.Option(metavar="N|auto", help="Divide bytes, cycles and latency by N; auto: the most that is valid.")

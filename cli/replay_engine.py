@@ -9,13 +9,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..hw.config import UnitConfig
 from ..sim.job_pool import run_jobs
 from ..sim.replay_result import ReplayJob, ReplayResult
 from ..sim.report import make_folder
-from ..sim.simulator import SimulatorName, missing_tools
+from ..sim.simulator import missing_tools
 from ..traces.errors import UserError
+
+if TYPE_CHECKING:
+    from ..sim.rtl_engine import RtlSimulator
 
 BUILD = Path("build")
 """Where emitted Verilog, compiled simulations and a replay's scratch files are kept, below the current folder."""
@@ -23,14 +27,14 @@ HARNESS = "replay_harness"
 SOURCES = ("hw", "predictor_rtl")
 
 
-def require_simulator(simulator: SimulatorName) -> None:
+def require_simulator(simulator: RtlSimulator) -> None:
     """Raise UserError, saying what to install, if a tool that the simulator needs is missing."""
-    if lines := missing_tools(simulator):
+    if lines := missing_tools("verilator" if simulator == "native" else simulator):
         raise UserError(lines[0])
 
 
 def replay_on_rtl(
-    jobs: Sequence[ReplayJob], *, simulator: SimulatorName, workers: int, show: Callable[[int, int], None]
+    jobs: Sequence[ReplayJob], *, simulator: RtlSimulator, workers: int, show: Callable[[int, int], None]
 ) -> list[ReplayResult]:
     """Replay `jobs` on the RTL of their units; scratch files are removed at the end, whatever it is."""
     # cocotb takes a second to import: only commands that need it pay.

@@ -8,7 +8,7 @@ import gc
 import os
 import pickle
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,19 @@ from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from ..hw.counter_names import COUNTERS
-from ..hw.register_access import counter_offset, field_table, settings_writes, table_writes, top_k_writes
+from ..hw.register_access import counter_offset, field_table
 from .golden.laws import LawBroken
 from .golden.mismatch import Mismatch
 from .lockstep import Lockstep
-from .profile import Profile
+from .replay_program import (
+    RESULTS,
+    BenchAnswer,
+    commit_patience,
+    counters_of_replay,
+    drain_cycles,
+    programming,
+    workload_inputs,
+)
 from .replay_result import ReplayJob
 
 PERIOD_STEPS = 2
@@ -30,8 +38,6 @@ PERIOD_STEPS = 2
 POLL_CYCLES = 20_000
 SETTLE_CYCLES = 8
 IDLE_POLL_CYCLES = 200
-DRAIN_PATIENCE = 128
-"""Waits between commits that draining a full queue may take."""
 TASK_VARIABLE = "MOEFETCH_REPLAY_TASK"
 """Environment variable that names the task's file."""
 
@@ -44,23 +50,6 @@ class BenchTask:
     log: Path
     answer: Path
     progress: Path
-
-
-@dataclass
-class BenchAnswer:
-    """What the bench found; `mismatch` is empty if RTL and golden model agree."""
-
-    counters: dict[str, int] = field(default_factory=dict)
-    cycles: int = 0
-    step_ends: list[int] = field(default_factory=list)
-    events: int = 0
-    records: int = 0
-    mismatch: str = ""
-    words: int = 0
-    wrong_words: int = 0
-    granted: int = 0
-    errors: int = 0
-    statistics: dict[str, Any] = field(default_factory=dict)
 
 
 class _Registers:
@@ -105,7 +94,7 @@ async def replay(dut: Any) -> None:
     await FallingEdge(dut.clk)
     dut.rst.value = 0
     registers = _Registers(dut, job := task.job)
-    await _program(registers, job)
+    await registers.write(programming(job))
     await FallingEdge(dut.clk)
     dut.start.value = 1
     answer = await _follow(dut, task, registers, Lockstep(job))
@@ -114,46 +103,21 @@ async def replay(dut: Any) -> None:
 
 
 def _set_workload(dut: Any, job: ReplayJob) -> None:
-    workload, settings = job.workload, job.settings
-    values = {
-        "start": 0, "flush": 0, "n_events": len(job.events), "attention_cycles": workload.attention_cycles,
-        "step_cycles": workload.step_cycles, "expert_cycles": workload.expert_cycles,
-        "expert_beats": settings["expert_beats"], "base": settings["base"], "layer_stride": settings["layer_stride"],
-        "expert_stride": settings["expert_stride"], "latency": workload.latency_cycles,
-        "cycles_per_beat": workload.cycles_per_beat, "background_period": workload.background_period,
-        "background_length": workload.background_length,
-    }  # fmt: skip
-    for name, value in values.items():
+    for name, value in ({"start": 0, "flush": 0} | workload_inputs(job)).items():
         getattr(dut, name).value = value
-
-
-async def _program(registers: _Registers, job: ReplayJob) -> None:
-    await registers.write(top_k_writes(job.unit, job.top_k))
-    if job.predictor is not None and job.profile is not None:
-        index = job.unit.predictors.index(job.predictor)
-        await registers.write(table_writes(job.unit, index, _rows(job.profile)))
-    await registers.write(settings_writes(job.unit, job.settings))
-    await registers.pulse("clear")
-
-
-def _rows(profile: Profile) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
-    """Yield layer, row and entries of the profile; every entry starts at confidence 2."""
-    for layer, rows in enumerate(profile.rows.tolist()):
-        for row, experts in enumerate(rows):
-            yield layer, row, [(expert, 2) for expert in experts]
 
 
 async def _follow(dut: Any, task: BenchTask, registers: _Registers, lockstep: Lockstep) -> BenchAnswer:
     """Check the log until the replay is done and the unit idle, then its counters."""
     answer = BenchAnswer()
-    silent, patience = 0, _patience(task.job)
+    silent, patience = 0, commit_patience(task.job, POLL_CYCLES)
     with task.log.open() as log:
         finished = False
         while not finished and not answer.mismatch:
             await First(RisingEdge(dut.done), Timer(POLL_CYCLES * PERIOD_STEPS, "step"))
             finished = bool(dut.done.value)
             if finished:
-                await _wait_until_idle(dut, registers, patience)
+                await _wait_until_idle(dut, registers, drain_cycles(task.job, POLL_CYCLES))
                 answer.counters = await _read_counters(dut, registers, task.job)
             await _flush(dut)
             text = log.read()
@@ -178,22 +142,13 @@ async def _flush(dut: Any) -> None:
     dut.flush.value = 0
 
 
-def _patience(job: ReplayJob) -> int:
-    """Return more cycles than may lie between two commits of a unit that works."""
-    workload = job.workload
-    phases = (
-        workload.attention_cycles + workload.step_cycles + workload.expert_cycles + job.settings.get("hold_cycles", 0)
-    )
-    return 10 * POLL_CYCLES + 4 * (phases + workload.transfer_cycles + workload.latency_cycles)
-
-
 async def _wait_until_idle(dut: Any, registers: _Registers, patience: int) -> None:
     """Let the prefetches for the step that never comes end, so that counters and log are of one moment.
 
     A unit that is never idle is left to the comparison of its counters.
     """
     waited = 0
-    while waited < DRAIN_PATIENCE * patience and not await registers.is_set("idle"):
+    while waited < patience and not await registers.is_set("idle"):
         await ClockCycles(dut.clk, IDLE_POLL_CYCLES)
         waited += IDLE_POLL_CYCLES
 
@@ -202,19 +157,10 @@ async def _read_counters(dut: Any, registers: _Registers, job: ReplayJob) -> dic
     """Return the counters; the cycles that they count around the replay are `outside`, and taken off."""
     await registers.pulse("snapshot")
     counters = {name: await registers.read64(counter_offset(job.unit, name)) for name in COUNTERS}
-    around = counters["cycles"] - int(dut.cycles.value)
-    counters["cycles"] -= around
-    counters["outside"] -= around
-    return counters
+    return counters_of_replay(counters, int(dut.cycles.value))
 
 
 def _fill_in(answer: BenchAnswer, dut: Any, lockstep: Lockstep) -> None:
-    answer.cycles = int(dut.cycles.value)
-    answer.step_ends = lockstep.step_ends
-    answer.events = lockstep.events
-    answer.records = lockstep.records
-    answer.words = int(dut.words.value)
-    answer.wrong_words = int(dut.wrong_words.value)
-    answer.granted = int(dut.granted.value)
-    answer.errors = int(dut.errors.value)
-    answer.statistics = lockstep.model.report()
+    for name in RESULTS:
+        setattr(answer, name, int(getattr(dut, name).value))
+    answer.with_checks(lockstep)

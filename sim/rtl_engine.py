@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
-from ..hw.config import bits_for
+from ..hw.config import UnitConfig, bits_for
 from ..hw.counter_names import with_aliases
-from .replay_bench import TASK_VARIABLE, BenchAnswer, BenchTask
+from .native_build import build_native
+from .native_engine import follow_native
+from .replay_bench import TASK_VARIABLE, BenchTask
 from .replay_image import write_image
+from .replay_program import BenchAnswer
 from .replay_result import ReplayJob, ReplayResult
 from .simulator import Build, SimulationError, SimulatorName, build, run
 from .wire import grant_bits
@@ -21,22 +25,23 @@ TOP = "replay_bench"
 TEST_MODULE = f"{__package__}.replay_bench"
 POLL_SECONDS = 0.5
 
+RtlSimulator = SimulatorName | Literal["native"]
+"""`native` is Verilator's model driven by C++ instead of cocotb."""
+
 
 class ReplayMismatch(Exception):  # noqa: N818 - a verdict on the unit, not an error of the program
     """RTL and golden model differ, or a granted expert's bytes were wrong; the message says where."""
 
 
-def build_bench(job: ReplayJob, verilog: Path, build_root: Path, simulator: SimulatorName) -> Build:
-    """Compile the replay harness's Verilog with the bench around it, or find it compiled."""
-    unit = job.unit
-    parameters = {"GRANT_BITS": grant_bits(unit), "BEATS_BITS": bits_for(unit.slot_beats + 1)}
-    return build([verilog, BENCH], top=TOP, cache_dir=build_root, sim=simulator, parameters=parameters)
+def bench_parameters(unit: UnitConfig) -> dict[str, int]:
+    """Return the parameters of the bench's top module around a unit."""
+    return {"GRANT_BITS": grant_bits(unit), "BEATS_BITS": bits_for(unit.slot_beats + 1)}
 
 
 def run_rtl(
     job: ReplayJob,
     *,
-    simulator: SimulatorName,
+    simulator: RtlSimulator,
     build_root: Path,
     work_dir: Path,
     verilog: Path,
@@ -48,29 +53,40 @@ def run_rtl(
     UserError when a tool is missing.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    built = build_bench(job, verilog, build_root, simulator)
-    image, task_file = work_dir / "trace.hex", work_dir / "task.pickle"
+    image, log = work_dir / "trace.hex", work_dir / "commits.log"
     write_image(job.events, image)
-    task = BenchTask(
-        job=job, log=work_dir / "commits.log", answer=work_dir / "answer.pickle", progress=work_dir / "progress"
-    )
+    parameters = bench_parameters(job.unit)
+    if simulator == "native":
+        program = build_native([verilog, BENCH], top=TOP, cache_dir=build_root, parameters=parameters)
+        started = time.perf_counter()
+        answer = follow_native(program, job, image=image, log=log, progress=progress)
+    else:
+        built = build([verilog, BENCH], top=TOP, cache_dir=build_root, sim=simulator, parameters=parameters)
+        started = time.perf_counter()
+        answer = _run_cocotb(built, job, image, log, progress)
+    _require_right(job, answer)
+    return _result(job, simulator, answer, time.perf_counter() - started, log)
+
+
+def _run_cocotb(
+    built: Build, job: ReplayJob, image: Path, log: Path, progress: Callable[[int, int], None] | None
+) -> BenchAnswer:
+    task_file = log.with_name("task.pickle")
+    task = BenchTask(job=job, log=log, answer=log.with_name("answer.pickle"), progress=log.with_name("progress"))
     task.answer.unlink(missing_ok=True)
     task.progress.write_text("0")
     task_file.write_bytes(pickle.dumps(task))
-    started = time.perf_counter()
     with _watched(task.progress, len(job.events), progress):
         finished = run(
             built,
             TEST_MODULE,
-            run_dir=work_dir,
+            run_dir=log.parent,
             env={TASK_VARIABLE: str(task_file)},
-            plusargs=[f"+trace={image}", f"+log={task.log}"],
+            plusargs=[f"+trace={image}", f"+log={log}"],
         )
     if finished.failures:
         raise SimulationError(f"{job.name}, {job.policy}: {finished.failures[0].message}, see {finished.log}")
-    answer: BenchAnswer = pickle.loads(task.answer.read_bytes())
-    _require_right(job, answer)
-    return _result(job, simulator, answer, time.perf_counter() - started, task.log)
+    return pickle.loads(task.answer.read_bytes())
 
 
 @contextmanager
@@ -108,7 +124,7 @@ def _require_right(job: ReplayJob, answer: BenchAnswer) -> None:
         )
 
 
-def _result(job: ReplayJob, simulator: SimulatorName, answer: BenchAnswer, seconds: float, log: Path) -> ReplayResult:
+def _result(job: ReplayJob, simulator: RtlSimulator, answer: BenchAnswer, seconds: float, log: Path) -> ReplayResult:
     ends = [0, *answer.step_ends[:-1], answer.cycles]
     return ReplayResult(
         engine=f"rtl, {simulator}",

