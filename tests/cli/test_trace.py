@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import shutil
@@ -58,8 +57,7 @@ def test_import_stats_validate_each_names_the_next_command(tmp_path, source):
     assert (meta.model, meta.licence, meta.provenance["source"]) == ("mine", "MIT", "source.npz")
 
     result = run("stats", out)
-    assert "3 layers x 8 experts, top-2" in result.stdout
-    assert re.search(r"overlap with the previous token +│ 0\.\d{3}", result.stdout)
+    assert re.search(r"overlap +\d\d\.\d%", result.stdout)
     assert result.stderr == f"next: moefetch trace validate {out}\n"
 
     result = run("validate", out)
@@ -70,14 +68,6 @@ def test_import_stats_validate_each_names_the_next_command(tmp_path, source):
 def test_the_next_command_quotes_a_path_with_a_space(tmp_path, source):
     out = tmp_path / "my trace.parquet"
     assert f"next: moefetch trace stats '{out}'" in run("import", source, "--out", out, "--experts", 8).stderr
-
-
-def test_stats_as_json_is_json_alone(trace):
-    figures = json.loads(run("stats", trace, "--json").stdout)
-    assert (figures["tokens"], figures["layers"], figures["experts"], figures["top_k"]) == (40, 3, 8, 2)
-    assert 0 < figures["overlap"] < 1
-    assert figures["hint_recall"] is None
-    assert len(figures["load"]) == 3
 
 
 def test_validate_lists_every_place(tmp_path, trace):
