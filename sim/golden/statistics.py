@@ -30,6 +30,14 @@ class Statistics:
         self._sources = [dict.fromkeys(NAMES, 0) for _ in Source]
         self.slacks: list[int] = []
 
+    @classmethod
+    def of(cls, layers: Iterable[Mapping[str, int]], sources: Iterable[Mapping[str, int]]) -> "Statistics":
+        """Return statistics with these counters for each layer and for each source, counted elsewhere."""
+        found = cls(0)
+        found._layers = [dict(counts) for counts in layers]
+        found._sources = [dict(counts) for counts in sources]
+        return found
+
     def count(self, name: str, layer: int) -> None:
         """Count what no candidate caused."""
         self._layers[layer][name] += 1

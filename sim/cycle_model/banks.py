@@ -1,0 +1,157 @@
+"""Reads of the expert SRAM: who gets a bank, and when a processing element has read its slot.
+
+In a bank the writer goes first, then the lowest element; the others lose the cycle. So the lowest reader of a bank, its
+leader, reads in every cycle that the writer leaves, and the others not at all until it has finished.
+"""
+
+from . import fields as f
+from .compiled import compiled
+from .stalls import apply_change, count_cycles, next_change
+from .trains import retire_trains, writes_before
+
+
+@compiled
+def advance(config, reg, mem, cycle):
+    """Account for all cycles before `cycle`, and apply what changes up to it."""
+    if reg[f.R_PLANNED]:
+        follow_plan(config, reg, mem)
+    while True:
+        while next_change(reg, mem) <= reg[f.R_ACCOUNTED]:
+            _apply_next(config, reg, mem)
+        now = reg[f.R_ACCOUNTED]
+        if now >= cycle:
+            return
+        until = min(cycle, next_change(reg, mem))
+        if reg[f.R_READERS]:
+            until = min(until, _first_finish(config, mem))
+        lost = _read(config, reg, mem, now, until) if reg[f.R_HOT] else 0
+        count_cycles(reg, until - now, lost)
+        reg[f.R_ACCOUNTED] = until
+        retire_trains(config, reg, mem, until)
+        if reg[f.R_READERS]:
+            _end_reads(config, reg, mem, until)
+
+
+@compiled
+def _apply_next(config, reg, mem):
+    row = f.CHANGE + reg[f.R_CHANGE_FIRST]
+    reg[f.R_CHANGE_FIRST] += 1
+    if mem[row, f.A_KIND] == f.CHANGE_READER:
+        _begin_read(config, reg, mem, f.ELEMENT + mem[row, f.A_VALUE])
+    else:
+        apply_change(reg, mem[row, f.A_KIND], mem[row, f.A_VALUE])
+
+
+@compiled
+def _first_finish(config, mem):
+    first = f.INF
+    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+        if mem[element, f.P_READING] and mem[element, f.P_FINISH] < first:
+            first = mem[element, f.P_FINISH]
+    return first
+
+
+@compiled
+def _begin_read(config, reg, mem, element):
+    _bring_up_to_date(config, reg, mem)
+    mem[element, f.P_READING] = 1
+    mem[element, f.P_REST] = config[f.C_EXPERT_BEATS]
+    mem[element, f.P_AT] = reg[f.R_ACCOUNTED]
+    reg[f.R_READERS] += 1
+    _foresee(config, reg, mem)
+
+
+@compiled
+def _end_reads(config, reg, mem, cycle):
+    """End the reads that finish in `cycle`."""
+    ended = False
+    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+        if mem[element, f.P_READING] and mem[element, f.P_FINISH] == cycle:
+            if not ended:
+                _bring_up_to_date(config, reg, mem)
+            mem[element, f.P_READING] = 0
+            reg[f.R_READERS] -= 1
+            ended = True
+    if ended:
+        _foresee(config, reg, mem)
+
+
+@compiled
+def follow_plan(config, reg, mem):
+    """Foresee the reads anew: bursts have been planned or taken back."""
+    reg[f.R_PLANNED] = 0
+    if reg[f.R_READERS]:
+        _bring_up_to_date(config, reg, mem)
+        _foresee(config, reg, mem)
+
+
+@compiled
+def _bring_up_to_date(config, reg, mem):
+    """Count the words read since the reads were looked at last, if none of them could lose its bank."""
+    if reg[f.R_HOT]:
+        return
+    now = reg[f.R_ACCOUNTED]
+    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+        if mem[element, f.P_READING]:
+            mem[element, f.P_REST] -= now - mem[element, f.P_AT]
+            mem[element, f.P_AT] = now
+
+
+@compiled
+def _foresee(config, reg, mem):
+    """Find out when each read will finish, INF for those that wait for a bank's leader."""
+    hot, led = 0, 0
+    now = reg[f.R_ACCOUNTED]
+    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+        if mem[element, f.P_READING] == 0:
+            continue
+        bank = mem[element, f.P_BANK]
+        if led >> bank & 1:
+            mem[element, f.P_FINISH] = f.INF
+            hot = 1
+            continue
+        led |= 1 << bank
+        if mem[f.BANK + bank, 0] > now:
+            hot = 1
+            mem[element, f.P_FINISH] = _leader_finish(config, reg, mem, bank, now, mem[element, f.P_REST])
+        else:
+            mem[element, f.P_FINISH] = now + mem[element, f.P_REST]
+    reg[f.R_HOT] = hot
+
+
+@compiled
+def _leader_finish(config, reg, mem, bank, now, rest):
+    """Return the first cycle before which `rest` cycles from `now` on are free of writes to `bank`."""
+    written = writes_before(config, reg, mem, bank, now)
+    low = now + rest
+    high = low + writes_before(config, reg, mem, bank, f.INF // 4) - written
+    while low < high:
+        middle = (low + high) // 2
+        if middle - now - (writes_before(config, reg, mem, bank, middle) - written) >= rest:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@compiled
+def _read(config, reg, mem, begin, end):
+    """Let the elements read from `begin` to `end`; return in how many cycles one or more of them lost its bank."""
+    lost, all_lost, led = 0, False, 0
+    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+        if mem[element, f.P_READING] == 0:
+            continue
+        bank = mem[element, f.P_BANK]
+        if led >> bank & 1:
+            missed = end - begin
+            all_lost = True
+        else:
+            led |= 1 << bank
+            missed = 0
+            if mem[f.BANK + bank, 0] > begin:
+                missed = writes_before(config, reg, mem, bank, end) - writes_before(config, reg, mem, bank, begin)
+            lost += missed
+        mem[element, f.P_REST] -= end - begin - missed
+        mem[element, f.P_AT] = end
+        reg[f.K_BANK_CONFLICTS] += missed
+    return end - begin if all_lost else lost

@@ -1,0 +1,127 @@
+"""The residency directory: which slot holds an expert, the order of recency, and the slot for the next one."""
+
+from ...hw.records import Issue, VictimPolicy
+from . import fields as f
+from .compiled import compiled
+
+LRU = int(VictimPolicy.LRU)
+ISSUE_FREE, ISSUE_EVICT, ISSUE_OWN = int(Issue.FREE), int(Issue.EVICT), int(Issue.OWN_RELEASED)
+ISSUE_ABORT, ISSUE_NONE = int(Issue.ABORT), int(Issue.WAIT)
+
+
+@compiled
+def find(reg, mem, slot_of_key, layer, expert):
+    """Return the slot that holds an expert or awaits it, -1 for none."""
+    slot = slot_of_key[layer, expert]
+    row = f.SLOT + slot
+    if slot < 0 or mem[row, f.S_LAYER] != layer or mem[row, f.S_EXPERT] != expert:
+        return -1
+    state = mem[row, f.S_STATE]
+    return slot if state == f.RESIDENT or state == f.FILLING else -1
+
+
+@compiled
+def _leave_order(reg, mem, slot):
+    before, after = mem[f.SLOT + slot, f.S_BEFORE], mem[f.SLOT + slot, f.S_AFTER]
+    if before < 0:
+        reg[f.R_LRU_FIRST] = after
+    else:
+        mem[f.SLOT + before, f.S_AFTER] = after
+    if after < 0:
+        reg[f.R_LRU_LAST] = before
+    else:
+        mem[f.SLOT + after, f.S_BEFORE] = before
+
+
+@compiled
+def _join_order(reg, mem, slot):
+    last = reg[f.R_LRU_LAST]
+    mem[f.SLOT + slot, f.S_BEFORE] = last
+    mem[f.SLOT + slot, f.S_AFTER] = -1
+    reg[f.R_LRU_LAST] = slot
+    if last < 0:
+        reg[f.R_LRU_FIRST] = slot
+    else:
+        mem[f.SLOT + last, f.S_AFTER] = slot
+
+
+@compiled
+def touch(reg, mem, slot):
+    """Make a slot the most recent one."""
+    _leave_order(reg, mem, slot)
+    _join_order(reg, mem, slot)
+
+
+@compiled
+def free_slot(reg, mem, slot):
+    """Empty a slot."""
+    row = f.SLOT + slot
+    mem[row, f.S_STATE] = f.FREE
+    mem[row, f.S_UNUSED] = 0
+    _leave_order(reg, mem, slot)
+    reg[f.R_FREE_SLOTS] += 1
+    reg[f.R_FREE_FROM] = min(reg[f.R_FREE_FROM], slot)
+
+
+@compiled
+def allocate(reg, mem, slot_of_key, slot, layer, expert, stamp):
+    """Give a slot, free or not, to an expert that is on its way."""
+    row = f.SLOT + slot
+    if mem[row, f.S_STATE] == f.FREE:
+        reg[f.R_FREE_SLOTS] -= 1
+        _join_order(reg, mem, slot)
+    else:
+        touch(reg, mem, slot)
+    mem[row, f.S_STATE] = f.FILLING
+    mem[row, f.S_LAYER] = layer
+    mem[row, f.S_EXPERT] = expert
+    mem[row, f.S_STAMP] = stamp
+    mem[row, f.S_RELEASED] = 0
+    mem[row, f.S_LATE] = 0
+    slot_of_key[layer, expert] = slot
+    reg[f.R_TICK] += 1
+
+
+@compiled
+def search(config, reg, mem, demand, deadline):
+    """Return the outcome of a search, and its slot.
+
+    ISSUE_NONE stands for none, be it a miss that waits or a prefetch without a victim.
+    """
+    if reg[f.R_FREE_SLOTS]:
+        slot = reg[f.R_FREE_FROM]
+        while mem[f.SLOT + slot, f.S_STATE] != f.FREE:
+            slot += 1
+        reg[f.R_FREE_FROM] = slot
+        return ISSUE_FREE, slot
+    passed, coming, own, flying = -1, -1, -1, -1
+    passed_stale, coming_stale, flying_stamp = -1, -1, 0
+    lru = config[f.C_VICTIM] == LRU
+    slot = reg[f.R_LRU_FIRST]
+    while slot >= 0:
+        row = f.SLOT + slot
+        state, pinned, stamp = mem[row, f.S_STATE], mem[row, f.S_PINNED], mem[row, f.S_STAMP]
+        if state == f.RESIDENT and not pinned:
+            stale = 0 if lru else (mem[row, f.S_LAYER] - reg[f.R_LAYER]) % config[f.C_LAYERS]
+            if stamp <= reg[f.R_CURRENT]:
+                if stale > passed_stale:
+                    passed, passed_stale = slot, stale
+                    if lru:
+                        break
+            elif (demand or stamp >= deadline) and stale > coming_stale:
+                coming, coming_stale = slot, stale
+        elif state == f.RESIDENT and own < 0 and mem[row, f.S_RELEASED]:
+            own = slot
+        elif state == f.FILLING and not pinned:
+            if flying < 0 or stamp > flying_stamp or (stamp == flying_stamp and slot < flying):
+                flying, flying_stamp = slot, stamp
+        slot = mem[row, f.S_AFTER]
+    if passed >= 0:
+        return ISSUE_EVICT, passed
+    if coming >= 0:
+        return ISSUE_EVICT, coming
+    if demand and own >= 0:
+        return ISSUE_OWN, own
+    if demand and flying >= 0:
+        return ISSUE_ABORT, flying
+    return ISSUE_NONE, 0

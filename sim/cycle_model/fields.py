@@ -1,0 +1,328 @@
+"""Places of the cycle model's state: int64 in three arrays, so that numba compiles it and calls stay cheap.
+
+`config` holds what does not change in a run, `reg` single registers and counters, `mem` all tables, one below the other,
+each with its own columns: the slot s's state is `mem[SLOT + s, S_STATE]`.
+
+Times are cycle numbers as in the commit log: 0 is the first cycle of the replay. A state that a register holds is named by
+the first cycle in which it shows.
+"""
+
+from ...hw.counter_names import COUNTER_INDEX
+
+INF = 1 << 60
+"""A time that never comes, or is not known yet."""
+
+# What does not change in a run.
+(
+    C_LAYERS,
+    C_EXPERTS,
+    C_SLOTS,
+    C_ALL_SLOTS,
+    C_SEARCH,
+    C_HORIZON,
+    C_BUDGET,
+    C_VICTIM,
+    C_ABORT,
+    C_EVICT_AT_END,
+    C_MIN_SCORE,
+    C_HOLDS,
+    C_HOLD_CYCLES,
+    C_HINTS,
+    C_HINTS_FIRST,
+    C_SELECTED,
+    C_PREDICTORS,
+    C_MAX_EXPERTS,
+    C_ELEMENTS,
+    C_BANKS,
+    C_EXPERT_BEATS,
+    C_EXPERT_CYCLES,
+    C_ATTENTION,
+    C_STEP,
+    C_LATENCY,
+    C_CYCLES_PER_BEAT,
+    C_BACKGROUND_PERIOD,
+    C_BACKGROUND_LENGTH,
+    C_OUTSTANDING,
+    C_BURST_BEATS,
+    C_LINE_BEATS,
+    C_EVENTS,
+    C_ROW_ENTRIES,
+    C_TABLE_ENTRIES,
+    C_LANES,
+    C_LOGGING,
+    C_QUEUE_DEPTH,
+    C_ENTRIES,
+    C_RELEASE_ROOM,
+    N_CONFIG,
+) = range(40)
+
+# Registers of the unit, of the agent, and of the model's own bookkeeping.
+(
+    R_IDLE,  # the commit port is idle from this cycle on
+    R_CURRENT,
+    R_LAYER,
+    R_OPEN,  # the event that closed last has been taken by the commit port and has not ended
+    R_EVENT,  # the next event to end
+    R_CLOSED,  # the open event is closed from this cycle on
+    R_MEMBERS,
+    R_UNRELEASED,
+    R_TICK,
+    R_BLOCKED,
+    R_MISS_HEAD,
+    R_MISS_TAIL,
+    R_QUEUE,  # entries of the prefetch queue
+    R_RECORDS,
+    R_FREE_SLOTS,
+    R_END,  # cycle of the last event's END
+    R_TOTAL,  # cycles of the whole replay
+    R_STEP,
+    R_SLACKS,
+    R_BURSTS,  # bursts planned since the beginning
+    R_TRAINS,
+    R_TRAIN_FIRST,  # trains before it have been written to the SRAM
+    R_TRAIN_FIXED,  # trains before it have been requested
+    R_LINK_FREE,  # the link's next free service cycle
+    R_LAST_TAKE,
+    R_PLAN_OPEN,
+    R_BATCH_TAKEN,  # the last status of the last batch was taken in this cycle
+    R_BATCH_VALID,  # the batch's first status shows from here on
+    R_BATCH_LEFT,
+    R_CONTIGUOUS,  # equal bursts at the plan's end that follow each other on the link without a gap
+    R_UNIFORM,  # equal bursts of one engine at the plan's end
+    R_ACCOUNTED,
+    R_PENDING,
+    R_HOT,  # a read may lose its bank
+    R_READERS,
+    R_IDLE_ELEMENTS,
+    R_UNGRANTED,
+    R_GRANT_VALID,
+    R_CLASSIFYING,
+    R_DEMAND_BUSY,
+    R_STALL_BLOCKED,
+    R_MISSES_QUEUED,
+    R_EVENT_OPEN,
+    R_GRANT_HEAD,
+    R_GRANT_TAIL,
+    R_LAST_GRANT,
+    R_RELEASE_HEAD,
+    R_RELEASE_TAIL,
+    R_LAST_PUSH,
+    R_LAST_POP,
+    R_PUSHED,  # beats pushed to the predictors' queue
+    R_LAST_MEMBER_POP,
+    R_TABLES_FREE,
+    R_PREVIOUS_LAYER,
+    R_PREVIOUS_COUNT,
+    R_PREDICTIONS,  # predictions made
+    R_PREDICTION,  # the one that is being emitted
+    R_RANK,  # the expert on offer
+    R_OFFERED,  # from this cycle on
+    R_HELD,  # and held from this one on
+    R_NEXT_GROUP,  # cycle in which the next expert's group reached the last stage
+    R_RANK_LEVEL,
+    R_RANK_BEGIN,
+    R_HINT_NEXT,
+    R_HINT_END,
+    R_HINT_FROM,
+    R_HINT_HELD,
+    R_HINT_AT,
+    R_AGENT_DONE,  # beats and hints of the event are out from this cycle on
+    R_LOGGED,
+    R_GRANTS_LOGGED,
+    R_PINNED,
+    R_LRU_FIRST,
+    R_LRU_LAST,
+    R_FREE_FROM,  # no slot below it is free
+    R_CHANGE_FIRST,
+    R_PLANNED,  # the plan has changed since readers were told
+    R_COMMIT,  # what the commit port does next
+    R_EXTRA_GROUPS,
+    N_REGISTERS,
+) = range(80)
+
+N_COLUMNS = 16
+# Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
+SLOT = 0
+ENTRY = SLOT + 1024
+ENGINE = ENTRY + 64
+ELEMENT = ENGINE + 8
+QUEUE = ELEMENT + 32
+MISS = QUEUE + 136
+GRANT = MISS + 512
+GRANTS = 512
+RELEASE = GRANT + GRANTS
+RELEASES = 128
+PREDICTION = RELEASE + RELEASES
+PREDICTIONS = 1024
+POP = PREDICTION + PREDICTIONS
+POPS = 1024
+HISTORY = POP + POPS
+RING = 256
+BANK = HISTORY + RING
+TARGET = BANK + 64
+CHANGE = TARGET + 8
+CHANGES = 4096
+TRAIN = CHANGE + CHANGES
+TRAINS = 8192
+N_ROWS = TRAIN + TRAINS
+
+# Slots. Free slots are in no recency list.
+(
+    S_STATE,
+    S_LAYER,
+    S_EXPERT,
+    S_STAMP,
+    S_TICK,
+    S_PINNED,
+    S_RELEASED,
+    S_UNUSED,
+    S_LATE,
+    S_SOURCE,
+    S_FILLED,
+    S_ENTRY,
+    S_BEFORE,
+    S_AFTER,
+    N_SLOT,
+) = range(15)
+FREE, FILLING, RESIDENT, DRAINING = range(4)
+
+# The DMA's transfer table.
+(X_VALID, X_SLOT, X_DEMANDED, X_ABORTED, X_COMPLETE, X_LAST_END, X_BATCH, N_ENTRY) = range(8)
+
+# The DMA's request engines.
+(E_ENTRY, E_POSITION, E_TOTAL, E_VALID, E_ACTIVE, E_READY, E_BANK, E_LAST, E_CUT, N_ENGINE) = range(10)
+PREFETCH, DEMAND = 0, 1
+
+# Trains: bursts of one transfer at equal distances.
+(
+    T_ENTRY,
+    T_ENGINE,
+    T_BANK,
+    T_CLASS,
+    T_COUNT,
+    T_BEATS,
+    T_TAKE,  # request of the first burst
+    T_TAKE_SERVICE,  # or the service cycle before it, -1 if requests lie at equal distances in cycles
+    T_START,  # first service cycle of the first burst
+    T_STRIDE,
+    T_INDEX,
+    T_INDEX_STRIDE,
+    T_LIMIT,  # beats from this service cycle on are discarded
+    T_BEFORE,  # when the engine could have requested the first burst
+    T_DONE,  # its beats are in the SRAM before this cycle
+    N_TRAIN,
+) = range(16)
+
+# Last bursts, by number modulo RING.
+(H_TAKE, H_END, H_START, H_SPAN, N_HISTORY) = range(5)
+
+# Processing elements.
+(P_BUSY, P_FREE, P_GRANT, P_SLOT, P_BANK, P_EXPERT, P_STATUS, P_READING, P_REST, P_AT, P_FINISH, P_LOST, N_ELEMENT) = (
+    range(13)
+)
+
+# Prefetch queue, grants on their way, releases on their way.
+(Q_DEADLINE, Q_LAYER, Q_EXPERT, Q_SCORE, Q_SOURCE, N_QUEUE) = range(6)
+(G_WRITTEN, G_EXPERT, G_SLOT, G_STATUS, N_GRANT) = range(5)
+(L_PUSHED, L_EXPERT, L_SLOT, L_STATUS, N_RELEASE) = range(5)
+
+# Changes of what names a cycle's bucket, to come.
+(A_TIME, A_KIND, A_VALUE, N_CHANGE) = range(4)
+(
+    CHANGE_OPEN,
+    CHANGE_IDLE_ELEMENTS,
+    CHANGE_UNGRANTED,
+    CHANGE_GRANT_VALID,
+    CHANGE_CLASSIFYING,
+    CHANGE_DEMAND_BUSY,
+    CHANGE_BLOCKED,
+    CHANGE_MISSES,
+    CHANGE_READER,
+) = range(9)
+
+# Predictions, in a ring.
+(D_EVENT, D_LAYER, D_READY, D_START, D_CANCEL, D_COUNT, D_CEILING, N_PREDICTION) = range(8)
+
+# The log: cycle and the fields of a record.
+(
+    O_CYCLE,
+    O_KIND,
+    O_OUTCOME,
+    O_LAYER,
+    O_EXPERT,
+    O_SLOT,
+    O_SCORE,
+    O_SOURCE,
+    O_DEADLINE,
+    N_LOG,
+) = range(10)
+
+# Counters, in `reg` behind the registers.
+K = N_REGISTERS
+K_DEMAND = K + COUNTER_INDEX["demand"]
+K_HIT = K + COUNTER_INDEX["hit"]
+K_LATE = K + COUNTER_INDEX["late"]
+K_MISS = K + COUNTER_INDEX["miss"]
+K_HIT_PREFETCH = K + COUNTER_INDEX["hit_prefetch"]
+K_HIT_REUSE = K + COUNTER_INDEX["hit_reuse"]
+K_ON_TARGET = K + COUNTER_INDEX["on_target"]
+K_LATER_USE = K + COUNTER_INDEX["later_use"]
+K_GENERATED = K + COUNTER_INDEX["generated"]
+K_RESIDENT = K + COUNTER_INDEX["resident"]
+K_IN_FLIGHT = K + COUNTER_INDEX["in_flight"]
+K_IN_QUEUE = K + COUNTER_INDEX["in_queue"]
+K_OVER_BUDGET = K + COUNTER_INDEX["over_budget"]
+K_OVERFLOW = K + COUNTER_INDEX["overflow"]
+K_NO_VICTIM = K + COUNTER_INDEX["no_victim"]
+K_EXPIRED = K + COUNTER_INDEX["expired"]
+K_PROMOTED = K + COUNTER_INDEX["promoted"]
+K_ISSUED = K + COUNTER_INDEX["issued"]
+K_USELESS = K + COUNTER_INDEX["useless"]
+K_ABORTED = K + COUNTER_INDEX["aborted"]
+K_COMPUTE = K + COUNTER_INDEX["compute"]
+K_STALL_SLOT = K + COUNTER_INDEX["stall_slot"]
+K_STALL_QUEUE = K + COUNTER_INDEX["stall_queue"]
+K_STALL_LINK = K + COUNTER_INDEX["stall_link"]
+K_STALL_GRANT = K + COUNTER_INDEX["stall_grant"]
+K_STALL_BANK = K + COUNTER_INDEX["stall_bank"]
+K_EVENTS = K + COUNTER_INDEX["events"]
+K_DEMAND_ISSUED = K + COUNTER_INDEX["demand_issued"]
+K_EVICTIONS = K + COUNTER_INDEX["evictions"]
+K_DEMAND_BEATS = K + COUNTER_INDEX["demand_beats"]
+K_PREFETCH_BEATS = K + COUNTER_INDEX["prefetch_beats"]
+K_DISCARDED_BEATS = K + COUNTER_INDEX["discarded_beats"]
+K_BURSTS = K + COUNTER_INDEX["bursts"]
+K_BANK_CONFLICTS = K + COUNTER_INDEX["bank_conflicts"]
+K_PREDICTOR_WAIT = K + COUNTER_INDEX["predictor_wait"]
+K_ROUTE_WAIT = K + COUNTER_INDEX["route_wait"]
+N_REG = K + len(COUNTER_INDEX)
+
+# Counters by layer and by source, as the golden model's statistics name them.
+(
+    N_DEMAND,
+    N_HIT,
+    N_LATE,
+    N_MISS,
+    N_HIT_PREFETCH,
+    N_HIT_REUSE,
+    N_ON_TARGET,
+    N_LATER_USE,
+    N_GENERATED,
+    N_RESIDENT,
+    N_IN_FLIGHT,
+    N_IN_QUEUE,
+    N_OVER_BUDGET,
+    N_OVERFLOW,
+    N_NO_VICTIM,
+    N_EXPIRED,
+    N_PROMOTED,
+    N_FLUSHED,
+    N_QUEUED_OPEN,
+    N_ISSUED,
+    N_TIMELY,
+    N_USELESS,
+    N_ABORTED,
+    N_FAILED,
+    N_OPEN,
+    N_NAMES,
+) = range(26)

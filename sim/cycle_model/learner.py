@@ -1,0 +1,86 @@
+"""ST-MoE's correlation tables: what they predict, what they learn, and how long the hardware takes to learn it."""
+
+from . import fields as f
+from .compiled import compiled
+
+MAX_SCORE = 255
+MAX_CONFIDENCE, NEW_CONFIDENCE = 3, 2
+HISTORY_SCORE = 2
+ROW_CYCLES = 6
+"""Cycles of a row besides its entries' and those of the walk: asking for it, waiting for it, writing it."""
+
+
+@compiled
+def score_experts(config, tables, predictor, layer, target, members):
+    """Add up the scores of the target layer's experts in `tables.score`."""
+    score = tables.score
+    for expert in range(config[f.C_EXPERTS]):
+        seen = tables.history_valid[target] and tables.history[target, expert]
+        score[expert] = HISTORY_SCORE if seen else 0
+    for index in range(members):
+        row = tables.member[index]
+        for entry in range(config[f.C_ROW_ENTRIES]):
+            score[tables.expert[predictor, layer, row, entry]] += tables.confidence[predictor, layer, row, entry]
+
+
+@compiled
+def rank_experts(config, tables, place):
+    """Sort the experts of `min_score` or more into prediction `place`; return how many, and the OR of all scores."""
+    count, ceiling = 0, 0
+    ranked, scores = tables.ranked_expert[place], tables.ranked_score[place]
+    for expert in range(config[f.C_EXPERTS]):
+        score = min(tables.score[expert], MAX_SCORE)
+        ceiling |= score
+        if score < config[f.C_MIN_SCORE]:
+            continue
+        rank = count
+        while rank > 0 and scores[rank - 1] < score:
+            ranked[rank] = ranked[rank - 1]
+            scores[rank] = scores[rank - 1]
+            rank -= 1
+        ranked[rank] = expert
+        scores[rank] = score
+        count += 1
+    return count, ceiling
+
+
+@compiled
+def learn(config, tables, predictor, layer, previous, members):
+    """Teach the rows of the previous event's members, of `layer`, the current ones; return the cycles it takes."""
+    steps = config[f.C_TABLE_ENTRIES] // config[f.C_LANES]
+    cycles = 0
+    for index in range(previous):
+        walked = _learn_row(config, tables, predictor, layer, tables.previous[index], members)
+        cycles += ROW_CYCLES + steps + walked
+    return cycles
+
+
+@compiled
+def _learn_row(config, tables, predictor, layer, row, members):
+    """Teach one row; return how many members are walked for replacements."""
+    experts, confidences = tables.expert[predictor, layer, row], tables.confidence[predictor, layer, row]
+    entries = config[f.C_ROW_ENTRIES]
+    marked = 0
+    for entry in range(entries):
+        confidence = confidences[entry]
+        if tables.in_event[experts[entry]]:
+            confidences[entry] = min(MAX_CONFIDENCE, confidence + 1)
+        elif confidence > 0:
+            confidences[entry] = confidence - 1
+        else:
+            marked |= 1 << entry
+    walked = 0
+    while marked and walked < members:
+        member = tables.member[walked]
+        walked += 1
+        held = False
+        for entry in range(entries):
+            held |= experts[entry] == member
+        if not held:
+            entry = 0
+            while not marked >> entry & 1:
+                entry += 1
+            marked &= marked - 1
+            experts[entry] = member
+            confidences[entry] = NEW_CONFIDENCE
+    return walked

@@ -1,0 +1,30 @@
+"""The memory's channel: service cycles, and how many of them background traffic leaves.
+
+Service time counts the cycles in which the link may serve: all of them, or those that periodic background traffic does
+not take. Bursts that follow each other without a gap are evenly spaced in it, whatever the background.
+"""
+
+from .compiled import compiled
+from .fields import C_BACKGROUND_LENGTH, C_BACKGROUND_PERIOD
+
+
+@compiled
+def service_before(config, cycle):
+    """Return how many service cycles lie before `cycle`."""
+    taken = config[C_BACKGROUND_LENGTH]
+    if taken == 0:
+        return cycle
+    period = config[C_BACKGROUND_PERIOD]
+    periods = cycle // period
+    return periods * (period - taken) + max(0, cycle - periods * period - taken)
+
+
+@compiled
+def cycle_of(config, service):
+    """Return the cycle of service cycle number `service`, counted from 0."""
+    taken = config[C_BACKGROUND_LENGTH]
+    if taken == 0:
+        return service
+    period = config[C_BACKGROUND_PERIOD]
+    periods = service // (period - taken)
+    return periods * period + taken + service - periods * (period - taken)

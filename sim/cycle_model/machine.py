@@ -1,0 +1,151 @@
+"""The model's state before a run, built from a job."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...hw.config import UnitConfig
+from ...hw.counter_names import COUNTERS
+from ...traces.errors import UserError
+from ..replay_result import ReplayJob
+from . import fields as f
+from .columns import trace_of
+from .records import SOURCES
+from .tables import Ints, Store, Tables, Trace
+
+LINE_BYTES = 4096
+PROFILED_CONFIDENCE = 2
+WRAPS = {"st_moe": True, "st_moe_paper": False}
+
+
+class Machine(NamedTuple):
+    """A run's state, in the order of `simulate`'s parameters."""
+
+    config: Ints
+    reg: Ints
+    mem: Ints
+    store: Store
+    trace: Trace
+    tables: Tables
+
+
+def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
+    """Return the state before the first cycle; raises UserError for what the model does not cover."""
+    trace = trace_of(job)
+    config = _config(job, trace, logging)
+    demand = int(trace.first_beat[-1])
+    n_layers, n_experts = job.settings["n_layers"], job.settings["n_experts"]
+    most_logged = 64 * (demand + len(trace.hint_expert)) + 4096 if logging else 0
+    store = Store(
+        slot_of_key=np.full((n_layers, n_experts), -1, np.int32),
+        statistic=np.zeros((SOURCES + n_layers, f.N_NAMES), np.int64),
+        slack=np.empty(demand, np.int64),
+        step_end=np.zeros(int(trace.step_first.sum()) + 1, np.int64),
+        log=np.zeros((most_logged, f.N_LOG), np.int64),
+        grant_log=np.zeros((demand if logging else 0, 5), np.int64),
+    )
+    return Machine(config, _registers(config), _memory(config), store, trace, _tables(job))
+
+
+def _config(job: ReplayJob, trace: Trace, logging: bool) -> Ints:
+    unit, settings, work = job.unit, job.settings, job.workload
+    config = np.zeros(f.N_CONFIG, np.int64)
+    length = work.background_length if work.background_period else 0
+    if length >= work.background_period > 0:
+        raise UserError(f"{job.name}: background_length = {length}: must be below background_period")
+    values = {
+        f.C_LAYERS: settings["n_layers"],
+        f.C_EXPERTS: settings["n_experts"],
+        f.C_SLOTS: settings["n_slots"],
+        f.C_ALL_SLOTS: unit.slots,
+        f.C_SEARCH: search_latency(unit, settings["n_slots"]),
+        f.C_HORIZON: unit.horizon,
+        f.C_BUDGET: settings["budget"],
+        f.C_VICTIM: settings.get("victim_policy", 0),
+        f.C_ABORT: settings.get("abort_policy", 0),
+        f.C_EVICT_AT_END: settings.get("evict_at_event_end", 0),
+        f.C_MIN_SCORE: settings.get("min_score", 0),
+        f.C_HOLDS: job.predictor is not None and not WRAPS[job.predictor],
+        f.C_HOLD_CYCLES: settings.get("hold_cycles", 0),
+        f.C_HINTS: settings.get("hints", 0),
+        f.C_HINTS_FIRST: settings.get("hints_first", 0),
+        f.C_SELECTED: settings.get("predictor", 0),
+        f.C_PREDICTORS: len(unit.predictors),
+        f.C_MAX_EXPERTS: unit.max_experts,
+        f.C_ELEMENTS: unit.n_pe,
+        f.C_BANKS: unit.banks,
+        f.C_EXPERT_BEATS: settings["expert_beats"],
+        f.C_EXPERT_CYCLES: work.expert_cycles,
+        f.C_ATTENTION: work.attention_cycles,
+        f.C_STEP: work.step_cycles,
+        f.C_LATENCY: max(1, work.latency_cycles),
+        f.C_CYCLES_PER_BEAT: max(1, work.cycles_per_beat),
+        f.C_BACKGROUND_PERIOD: work.background_period,
+        f.C_BACKGROUND_LENGTH: length,
+        f.C_OUTSTANDING: settings["outstanding"],
+        f.C_BURST_BEATS: settings["burst_beats"],
+        f.C_LINE_BEATS: LINE_BYTES // unit.bus_bytes,
+        f.C_EVENTS: len(trace.layer),
+        f.C_ROW_ENTRIES: settings["row_entries"],
+        f.C_TABLE_ENTRIES: unit.max_top_k,
+        f.C_LANES: unit.predictor_lanes,
+        f.C_LOGGING: logging,
+        f.C_QUEUE_DEPTH: unit.queue_depth,
+        f.C_ENTRIES: unit.outstanding + 2,
+        f.C_RELEASE_ROOM: 2 * unit.n_pe - 1,
+    }
+    for place, value in values.items():
+        config[place] = value
+    return config
+
+
+def search_latency(unit: UnitConfig, n_slots: int) -> int:
+    """Return the cycles of a victim search, as hw/victim_search.py states them."""
+    return -(-n_slots // unit.scan_lanes) + 3 + (unit.scan_lanes.bit_length() - 1)
+
+
+def _registers(config: Ints) -> Ints:
+    reg = np.zeros(f.N_REG, np.int64)
+    for place in (f.R_CURRENT, f.R_EVENT, f.R_LRU_FIRST, f.R_LRU_LAST, f.R_HINT_HELD, f.R_LAST_TAKE):
+        reg[place] = -1
+    for place in (f.R_LAST_GRANT, f.R_LAST_PUSH, f.R_LAST_POP, f.R_LAST_MEMBER_POP):
+        reg[place] = -1
+    for place in (f.R_CLOSED, f.R_END, f.R_AGENT_DONE, f.R_HINT_AT, f.R_OFFERED):
+        reg[place] = f.INF
+    reg[f.R_FREE_SLOTS] = config[f.C_SLOTS]
+    reg[f.R_IDLE_ELEMENTS] = config[f.C_ELEMENTS]
+    return reg
+
+
+def _memory(config: Ints) -> Ints:
+    mem = np.zeros((f.N_ROWS, f.N_COLUMNS), np.int64)
+    mem[f.ENTRY : f.ENTRY + config[f.C_ENTRIES], f.X_COMPLETE] = f.INF
+    mem[f.SLOT : f.SLOT + config[f.C_ALL_SLOTS], f.S_BEFORE] = -1
+    mem[f.SLOT : f.SLOT + config[f.C_ALL_SLOTS], f.S_AFTER] = -1
+    return mem
+
+
+def _tables(job: ReplayJob) -> Tables:
+    unit, settings = job.unit, job.settings
+    n_layers, n_experts, entries = settings["n_layers"], settings["n_experts"], settings["row_entries"]
+    shape = (len(unit.predictors), n_layers, n_experts, entries)
+    expert = np.broadcast_to(np.arange(entries, dtype=np.uint16), shape).copy()
+    confidence = np.zeros(shape, np.uint8)
+    if job.predictor is not None and job.profile is not None:
+        selected = unit.predictors.index(job.predictor)
+        expert[selected] = job.profile.rows
+        confidence[selected] = PROFILED_CONFIDENCE
+    ring = unit.max_experts + 4
+    return Tables(
+        wraps=np.array([WRAPS[name] for name in unit.predictors], np.uint8),
+        expert=expert,
+        confidence=confidence,
+        history=np.zeros((n_layers, n_experts), np.uint8),
+        history_valid=np.zeros(n_layers, np.uint8),
+        member=np.zeros(unit.max_experts + 1, np.int64),
+        previous=np.zeros(unit.max_experts + 1, np.int64),
+        in_event=np.zeros(unit.max_experts, np.uint8),
+        score=np.zeros(unit.max_experts, np.int64),
+        ranked_expert=np.zeros((ring, unit.max_experts), np.uint16),
+        ranked_score=np.zeros((ring, unit.max_experts), np.uint8),
+    )

@@ -1,0 +1,128 @@
+"""The predictors behind the event intake: when they take an event, what they predict and when they are free again."""
+
+from . import fields as f
+from .compiled import compiled
+from .learner import learn, rank_experts, score_experts
+from .ranking import begin_ranking, take_ranked
+
+SCANNED = 6
+"""Cycles from the last entries of a row being asked for to their being in the scores."""
+HISTORY_LOADED = 3
+"""Cycles from an event's first beat to the history being in the scores."""
+TABLES_FREE = 2
+"""Cycles from the start of learning, beside learning itself, to the next event's first beat."""
+HELD = 1
+"""Cycles of the hold timer itself."""
+
+
+@compiled
+def take_event(config, reg, mem, tables, number, layer, start, first_beat, last_beat, scanned, count):
+    """Predict and learn from an event whose first and last beat the predictors take in these cycles.
+
+    `scanned` is the last cycle in which the members' rows are asked for, `count` the number of members.
+    """
+    target = layer + 1 if layer + 1 < config[f.C_LAYERS] else 0
+    if start:
+        tables.history_valid[:] = 0
+    _cancel_emission(reg, mem, first_beat)
+    free = 0
+    for predictor in range(config[f.C_PREDICTORS]):
+        wraps = tables.wraps[predictor]
+        predicts = config[f.C_SELECTED] == predictor + 1 and (wraps or target != 0)
+        done = max(last_beat + 1, first_beat + HISTORY_LOADED)
+        if predicts:
+            if count:
+                done = max(done, scanned + SCANNED)
+            score_experts(config, tables, predictor, layer, target, count)
+            _predict(config, reg, mem, tables, number, target, done)
+        follows = reg[f.R_PREVIOUS_LAYER] + 1 == layer or (
+            layer == 0 and reg[f.R_PREVIOUS_LAYER] + 1 == config[f.C_LAYERS]
+        )
+        known = follows and not start and (wraps or layer != 0)
+        learnt = learn(
+            config, tables, predictor, reg[f.R_PREVIOUS_LAYER], reg[f.R_PREVIOUS_COUNT] if known else 0, count
+        )
+        free = max(free, done + learnt + TABLES_FREE)
+    reg[f.R_TABLES_FREE] = free
+    reg[f.R_PREVIOUS_LAYER] = layer
+    reg[f.R_PREVIOUS_COUNT] = count
+    tables.history_valid[layer] = 1
+    for expert in range(config[f.C_EXPERTS]):
+        tables.history[layer, expert] = tables.in_event[expert]
+    for index in range(count):
+        tables.previous[index] = tables.member[index]
+
+
+@compiled
+def _predict(config, reg, mem, tables, number, target, done):
+    """Enter a prediction that is complete in cycle `done`."""
+    made = reg[f.R_PREDICTIONS]
+    row = f.PREDICTION + made % f.PREDICTIONS
+    count, ceiling = rank_experts(config, tables, made % len(tables.ranked_expert))
+    mem[row, f.D_EVENT] = number
+    mem[row, f.D_LAYER] = target
+    mem[row, f.D_READY] = done
+    mem[row, f.D_START] = f.INF
+    mem[row, f.D_CANCEL] = f.INF
+    mem[row, f.D_COUNT] = count
+    mem[row, f.D_CEILING] = ceiling
+    reg[f.R_PREDICTIONS] = made + 1
+    if not config[f.C_HOLDS]:
+        _start(config, reg, mem, tables, made, done)
+
+
+@compiled
+def _start(config, reg, mem, tables, prediction, cycle):
+    mem[f.PREDICTION + prediction % f.PREDICTIONS, f.D_START] = cycle
+    if prediction == reg[f.R_PREDICTION]:
+        begin_ranking(config, reg, mem, tables, prediction)
+
+
+@compiled
+def _cancel_emission(reg, mem, cycle):
+    """Let a new event's first beat, in `cycle`, end the emission of what is left of the last prediction."""
+    last = reg[f.R_PREDICTIONS] - 1
+    if last >= 0:
+        row = f.PREDICTION + last % f.PREDICTIONS
+        mem[row, f.D_CANCEL] = min(mem[row, f.D_CANCEL], cycle)
+
+
+@compiled
+def release_predictions(config, reg, mem, tables, ended, cycle):
+    """Start the hold timer at the end of event `ended`, in `cycle`: it counts for every prediction not released yet."""
+    if not config[f.C_HOLDS]:
+        return
+    released = cycle + HELD + config[f.C_HOLD_CYCLES]
+    for prediction in range(reg[f.R_PREDICTION], reg[f.R_PREDICTIONS]):
+        row = f.PREDICTION + prediction % f.PREDICTIONS
+        if mem[row, f.D_EVENT] <= ended and mem[row, f.D_START] > cycle:
+            _start(config, reg, mem, tables, prediction, max(mem[row, f.D_READY], released))
+
+
+@compiled
+def predicted_time(config, reg, mem, tables, cycle):
+    """Return the first cycle from `cycle` on in which a predicted candidate is on offer; INF if none is known."""
+    while reg[f.R_PREDICTION] < reg[f.R_PREDICTIONS]:
+        row = f.PREDICTION + reg[f.R_PREDICTION] % f.PREDICTIONS
+        offered = max(cycle, reg[f.R_OFFERED])
+        if mem[row, f.D_START] < mem[row, f.D_CANCEL] and offered <= mem[row, f.D_CANCEL]:
+            return offered
+        if mem[row, f.D_CANCEL] >= cycle and (mem[row, f.D_START] == f.INF or mem[row, f.D_CANCEL] == f.INF):
+            return f.INF
+        reg[f.R_PREDICTION] += 1
+        reg[f.R_OFFERED] = f.INF
+        following = f.PREDICTION + reg[f.R_PREDICTION] % f.PREDICTIONS
+        if reg[f.R_PREDICTION] < reg[f.R_PREDICTIONS] and mem[following, f.D_START] != f.INF:
+            begin_ranking(config, reg, mem, tables, reg[f.R_PREDICTION])
+    return f.INF
+
+
+@compiled
+def take_predicted(config, reg, mem, tables, cycle):
+    """Take the candidate on offer; return its target event, layer, expert and score."""
+    prediction = reg[f.R_PREDICTION]
+    row, place = f.PREDICTION + prediction % f.PREDICTIONS, prediction % len(tables.ranked_expert)
+    rank = reg[f.R_RANK]
+    expert, score = int(tables.ranked_expert[place, rank]), int(tables.ranked_score[place, rank])
+    take_ranked(config, reg, mem, tables, prediction, cycle)
+    return mem[row, f.D_EVENT] + 1, mem[row, f.D_LAYER], expert, score

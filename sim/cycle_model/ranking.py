@@ -1,0 +1,114 @@
+"""When a prediction's experts come out of the ranking, best first, one behind the other.
+
+The hardware walks the score levels downwards, a level a cycle, hands the experts found at a level on in groups of 16, and
+offers a group's experts one by one; an expert is on offer once it is known whether another follows. All of that follows
+from three cycles: when a level is examined, when its first group is taken apart, and when the expert before was taken.
+"""
+
+from . import fields as f
+from .compiled import compiled
+
+GROUP = 16
+
+
+@compiled
+def _group(tables, row, rank):
+    return tables.ranked_expert[row, rank] // GROUP
+
+
+@compiled
+def _same_group(tables, row, rank, other):
+    return tables.ranked_score[row, rank] == tables.ranked_score[row, other] and _group(tables, row, rank) == _group(
+        tables, row, other
+    )
+
+
+@compiled
+def begin_ranking(config, reg, mem, tables, prediction):
+    """Start the walk of the prediction that is to be emitted next; its D_START is known."""
+    row = f.PREDICTION + prediction % f.PREDICTIONS
+    reg[f.R_RANK] = 0
+    reg[f.R_OFFERED] = f.INF
+    if mem[row, f.D_COUNT] == 0:
+        return
+    start = mem[row, f.D_START] + 1
+    place = prediction % len(tables.ranked_expert)
+    level = tables.ranked_score[place, 0]
+    examined = start + mem[row, f.D_CEILING] - level
+    reg[f.R_RANK_LEVEL] = level
+    reg[f.R_RANK_BEGIN] = examined + 1
+    reg[f.R_NEXT_GROUP] = examined + 2
+    reg[f.R_HELD] = reg[f.R_NEXT_GROUP] + 1
+    _offer(config, reg, mem, tables, prediction)
+
+
+@compiled
+def _offer(config, reg, mem, tables, prediction):
+    """Find out when the held expert is on offer: when its successor is in the last stage, or none is left."""
+    row, place = f.PREDICTION + prediction % f.PREDICTIONS, prediction % len(tables.ranked_expert)
+    rank, held = reg[f.R_RANK], reg[f.R_HELD]
+    if rank + 1 == mem[row, f.D_COUNT]:
+        reg[f.R_OFFERED] = max(held, _all_found(config, reg, mem, tables, place, rank)) + 1
+    elif _same_group(tables, place, rank, rank + 1):
+        reg[f.R_OFFERED] = held + 1
+    else:
+        _reach_group(reg, tables, place, rank + 1)
+        reg[f.R_OFFERED] = max(held, reg[f.R_NEXT_GROUP]) + 1
+
+
+@compiled
+def _reach_group(reg, tables, place, rank):
+    """Bring the group of `rank`, which is another than the held expert's, to the last stage."""
+    moved, held = reg[f.R_NEXT_GROUP], reg[f.R_HELD]
+    level = tables.ranked_score[place, rank]
+    if level != reg[f.R_RANK_LEVEL]:
+        examined = reg[f.R_RANK_BEGIN] + reg[f.R_RANK_LEVEL] - 1 - level
+        reg[f.R_RANK_BEGIN] = max(examined + 1, moved + 1)
+        reg[f.R_RANK_LEVEL] = level
+        moved = reg[f.R_RANK_BEGIN]
+    reg[f.R_NEXT_GROUP] = max(moved + 1, held)
+
+
+@compiled
+def _all_found(config, reg, mem, tables, place, rank):
+    """Return the last cycle in which an expert behind the last one may still be found."""
+    moved, begin, level = reg[f.R_NEXT_GROUP], reg[f.R_RANK_BEGIN], reg[f.R_RANK_LEVEL]
+    least = config[f.C_MIN_SCORE]
+    if least > 0:
+        return begin + level - least
+    # Experts beyond the live ones score 0 too: their groups come up, and turn out to be empty.
+    empty = _empty_groups(config, tables, place, rank)
+    if level != 0:
+        examined = begin + level - 1
+        if empty == 0:
+            return examined + 1
+        begin = max(examined + 1, moved + 1)
+        moved = begin
+    if empty:
+        moved = max(moved + 1, reg[f.R_HELD]) + empty - 1
+    return max(begin, moved)
+
+
+@compiled
+def _empty_groups(config, tables, place, rank):
+    """Return how many groups of level 0 hold only experts beyond the live ones."""
+    found = 0
+    for group in range(config[f.C_EXPERTS] // GROUP, (config[f.C_MAX_EXPERTS] + GROUP - 1) // GROUP):
+        shared = tables.ranked_score[place, rank] == 0 and _group(tables, place, rank) == group
+        beyond = min(config[f.C_MAX_EXPERTS], (group + 1) * GROUP) > config[f.C_EXPERTS]
+        found += beyond and not shared
+    return found
+
+
+@compiled
+def take_ranked(config, reg, mem, tables, prediction, cycle):
+    """Take the expert on offer in `cycle`; the next one is held from then on, or later."""
+    row, place = f.PREDICTION + prediction % f.PREDICTIONS, prediction % len(tables.ranked_expert)
+    rank = reg[f.R_RANK]
+    reg[f.R_RANK] = rank + 1
+    if rank + 1 == mem[row, f.D_COUNT]:
+        reg[f.R_OFFERED] = f.INF
+        return
+    found = reg[f.R_HELD] if _same_group(tables, place, rank, rank + 1) else reg[f.R_NEXT_GROUP]
+    reg[f.R_HELD] = max(found + 1, cycle)
+    _offer(config, reg, mem, tables, prediction)

@@ -1,0 +1,48 @@
+"""What every commit leaves: a record in the log, and counts by layer and source."""
+
+from ...hw.records import Source
+from . import fields as f
+from .compiled import compiled
+
+SOURCES = len(Source)
+
+
+@compiled
+def log(config, reg, store, cycle, kind, outcome, layer, expert, slot, score, source, deadline):
+    """Count a record that shows in `cycle`, and keep it if asked to."""
+    reg[f.R_RECORDS] += 1
+    if config[f.C_LOGGING]:
+        row = store.log[reg[f.R_LOGGED]]
+        row[f.O_CYCLE] = cycle
+        row[f.O_KIND] = kind
+        row[f.O_OUTCOME] = outcome
+        row[f.O_LAYER] = layer
+        row[f.O_EXPERT] = expert
+        row[f.O_SLOT] = slot
+        row[f.O_SCORE] = score
+        row[f.O_SOURCE] = source
+        row[f.O_DEADLINE] = deadline
+        reg[f.R_LOGGED] += 1
+
+
+@compiled
+def count(store, name, layer):
+    """Count what no candidate caused, in its layer's row of the statistics."""
+    store.statistic[SOURCES + layer, name] += 1
+
+
+@compiled
+def count_prefetch(store, name, layer, source):
+    """Count what befell a candidate or a prefetch that `source` named."""
+    store.statistic[SOURCES + layer, name] += 1
+    store.statistic[source, name] += 1
+
+
+@compiled
+def end_unused(reg, mem, store, slot, counter, name):
+    """Count how the prefetch in `slot` ends if nobody has used it."""
+    row = f.SLOT + slot
+    if mem[row, f.S_UNUSED]:
+        mem[row, f.S_UNUSED] = 0
+        reg[counter] += 1
+        count_prefetch(store, name, mem[row, f.S_LAYER], mem[row, f.S_SOURCE])

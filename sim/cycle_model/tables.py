@@ -1,0 +1,51 @@
+"""What the model keeps beside `config`, `reg` and `mem`: the trace, the predictors' tables, and what it finds."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+class Trace(NamedTuple):
+    """A trace in columns. Event n has beats `first_beat[n]` to `first_beat[n + 1]`, hints likewise."""
+
+    layer: NDArray[np.uint8]
+    step_first: NDArray[np.uint8]
+    sequence_start: NDArray[np.uint8]
+    first_beat: Ints
+    expert: NDArray[np.uint16]
+    token_last: NDArray[np.uint8]
+    first_hint: Ints
+    hint_layer: NDArray[np.uint8]
+    hint_expert: NDArray[np.uint16]
+    hint_score: NDArray[np.uint8]
+    top_k: Ints
+
+
+class Tables(NamedTuple):
+    """The predictors' state. `expert` and `confidence` are [predictor, layer, expert, entry]."""
+
+    wraps: NDArray[np.uint8]
+    expert: NDArray[np.uint16]
+    confidence: NDArray[np.uint8]
+    history: NDArray[np.uint8]
+    history_valid: NDArray[np.uint8]
+    member: Ints
+    previous: Ints
+    in_event: NDArray[np.uint8]
+    score: Ints
+    ranked_expert: NDArray[np.uint16]
+    ranked_score: NDArray[np.uint8]
+
+
+class Store(NamedTuple):
+    """The key map, and what is counted or logged; `log` and `grant_log` have no rows unless logging is on."""
+
+    slot_of_key: NDArray[np.int32]
+    statistic: Ints
+    slack: Ints
+    step_end: Ints
+    log: Ints
+    grant_log: Ints
