@@ -24,6 +24,7 @@ from moefetch.sim.model_spec import ModelSpec, load_model
 from moefetch.sim.platform_spec import BackgroundSpec, ComputeSpec, LinkSpec, PlatformSpec, load_platform
 from moefetch.sim.policies import POLICIES
 from moefetch.sim.preset_files import preset_names
+from moefetch.sim.trace_figures import TRACE_FIGURES
 from moefetch.traces.importers.table import IMPORTERS
 from pydantic import BaseModel
 
@@ -113,6 +114,12 @@ def policies() -> str:
 def importers() -> str:
     """The formats that `moefetch trace import` reads."""
     return table(("`--format`", "source"), [(code(importer.name), importer.description) for importer in IMPORTERS])
+
+
+def trace_figures() -> str:
+    """The figures of `moefetch trace stats`."""
+    rows = [(name, figure.label, figure.formula) for name, figure in TRACE_FIGURES.items()]
+    return table(("figure", "label", "formula"), rows)
 
 
 def models() -> str:
@@ -230,7 +237,7 @@ TABLES = {
     "counters": counters, "figures": figures, "importers": importers, "labels": labels, "laws": laws,
     "model-fields": model_fields, "models": models, "platform-fields": platform_fields, "platforms": platforms,
     "policies": policies, "ports": ports, "predictor-tables": predictor_tables, "registers": registers,
-    "unit-fields": unit_fields,
+    "trace-figures": trace_figures, "unit-fields": unit_fields,
 }  # fmt: skip
 """Name in a page -> what renders it."""
 

@@ -46,8 +46,8 @@ def _caches(page: HtmlPage, report: TraceReport) -> None:
     page.section("How large a cache, and what prefetching adds to it")
     page.plot(
         _lines(_rates(report), ("cycles", CYCLES), ("rate", "hit rate"), RATES),
-        "Below about one token cycle LRU hits nothing: it has just evicted what comes round again. The gap up to Belady "
-        "is what a better replacement could gain, the gap up to LRU + prefetch what prefetching could.",
+        "Below about one token cycle LRU hits nothing: it has just evicted what comes round again. The gap up to "
+        "Belady is what a better replacement could gain, the gap up to LRU + prefetch what prefetching could.",
         _texts("LRU", "Belady", "LRU + prefetch", "token cycle"),
     )
     headings, rows = size_rows(report)
