@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast, Qwen3MoeForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen3MoeForCausalLM
 
 from ..atomic import replacing
 from ..format import TraceMeta
@@ -31,7 +31,7 @@ MODEL_NAME = "moefetch-small"
 LICENCE = "Apache-2.0"
 
 
-def save_checkpoint(model: Qwen3MoeForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
+def save_checkpoint(model: PreTrainedModel, tokenizer: Tokenizer, folder: Path) -> None:
     """Store model and tokenizer as an ordinary Hugging Face checkpoint."""
     model.save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END_OF_TEXT).save_pretrained(folder)
@@ -57,7 +57,7 @@ def ship(documents: list[Document], checkpoint: Path, training: dict[str, Any], 
     metas: list[TraceMeta] = []
     for domain in DOMAINS:
         prompts = checkpoint.with_name(f"{domain}.prompts.jsonl")
-        _write_prompts(prompts, [d for d in documents if d.domain == domain and d.held_out])
+        write_prompts(prompts, [d for d in documents if d.domain == domain and d.held_out])
         trace = record(
             model,
             tokenizer,
@@ -78,15 +78,17 @@ def training_record(config: TrainingConfig, log: Path, figures: dict[str, Any]) 
     return describe(config) | done | {"held_out": figures}
 
 
-def _write_prompts(path: Path, documents: list[Document]) -> None:
-    """Take a prompt from each of PROMPTS documents, spread evenly (a document may serve again further on)."""
+def write_prompts(
+    path: Path, documents: list[Document], prompts: int = PROMPTS, characters: int = PROMPT_CHARACTERS
+) -> None:
+    """Take a prompt from each of `prompts` documents, spread evenly (a document may serve again further on)."""
     count = len(documents)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for index in range(PROMPTS):
-            document = documents[index * count // PROMPTS]
+        for index in range(prompts):
+            document = documents[index * count // prompts]
             text = document.text[len(document.text) * (1 + index % 7) // 9 :]
             start = min((at + 1 for at in (text.find("\n"), text.find(". ")) if at >= 0), default=0)
-            prompt = text[start : start + PROMPT_CHARACTERS].strip(" ")
+            prompt = text[start : start + characters].strip(" ")
             file.write(json.dumps({"prompt": prompt, "document": document.name}) + "\n")
 
 
