@@ -12,12 +12,13 @@ from ..hw.config import UnitConfig
 from ..hw.replay_words import HEADER
 from ..traces.errors import UserError
 from ..traces.format import ABSENT, Trace
+from .event_columns import EventColumns, event_columns
 from .model_spec import ModelSpec
 from .policies import Policy, PolicyOptions, policy_settings
 from .predictors.interface import PredictorEvent
 from .predictors.st_moe_paper import StMoePaper
 from .profile import Profile
-from .replay_events import ReplayEvent, decode_steps, replay_events
+from .replay_events import decode_steps
 from .replay_result import ReplayJob
 from .workload import Workload
 
@@ -112,16 +113,16 @@ class ReplayPlan:
         )
 
     @cached_property
-    def events(self) -> list[ReplayEvent]:
+    def events(self) -> EventColumns:
         """The events without hints."""
-        return replay_events(self.trace, tokens=self.tokens, batch=self.batch)
+        return event_columns(self.trace, tokens=self.tokens, batch=self.batch)
 
     @cached_property
-    def hinted_events(self) -> list[ReplayEvent]:
+    def hinted_events(self) -> EventColumns:
         """The events with the trace's hints."""
         if self.trace.hints is None:
             raise UserError(f"{self.path}: has no hints: policy hints needs a trace recorded with them")
-        return replay_events(self.trace, tokens=self.tokens, batch=self.batch, hints=True)
+        return event_columns(self.trace, tokens=self.tokens, batch=self.batch, hints=True)
 
     def job(self, policy: Policy, options: PolicyOptions) -> ReplayJob:
         """Return the replay under one policy; raises UserError for what trace or unit lack."""

@@ -6,6 +6,7 @@ from math import ceil
 from typing import Literal, NamedTuple
 
 from .all_resident import all_resident_cycles
+from .event_columns import EventColumns
 from .replay_result import ReplayResult
 
 Label = Literal["measured", "simulated", "modelled"]
@@ -29,8 +30,7 @@ class Run:
     @property
     def tokens(self) -> int:
         """Tokens generated: those of each step's first event."""
-        events = self.result.job.events
-        return sum(beat.token_last for event in events if event.step_first for beat in event.beats)
+        return EventColumns.of(self.result.job.events).tokens
 
     @property
     def link_beats(self) -> int:

@@ -45,8 +45,8 @@ def replay_events(trace: Trace, *, tokens: int | None = None, batch: int = 1, hi
     """
     steps = decode_steps(trace, batch)
     events: list[ReplayEvent] = []
-    scores = _router_scores(trace)
-    hint_scores = _hint_scores(trace) if hints else None
+    scores = router_scores_of(trace)
+    hint_scores = hint_scores_of(trace) if hints else None
     for number, (rows, start) in enumerate(steps):
         if tokens is not None and number == tokens:
             break
@@ -72,13 +72,15 @@ def decode_steps(trace: Trace, batch: int) -> Iterator[tuple[list[int], bool]]:
             yield [int(run[position]) for run in group if position < len(run)], position == 0
 
 
-def _router_scores(trace: Trace) -> np.ndarray:
+def router_scores_of(trace: Trace) -> np.ndarray:
+    """Return 8-bit scores of the router's choices, by their order where none were recorded."""
     if trace.scores is None:
         return rank_scores(trace.experts)
     return quantise_scores(trace.scores)
 
 
-def _hint_scores(trace: Trace) -> np.ndarray | None:
+def hint_scores_of(trace: Trace) -> np.ndarray | None:
+    """Return 8-bit scores of the hints, by their order where none were recorded; None without hints."""
     if trace.hints is None:
         return None
     return rank_scores(trace.hints) if trace.hint_scores is None else quantise_scores(trace.hint_scores)

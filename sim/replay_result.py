@@ -1,5 +1,6 @@
 """What a replay takes and gives, whatever engine ran it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ class ReplayJob:
 
     name: str
     policy: str
-    events: list[ReplayEvent]
+    events: Sequence[ReplayEvent]
     workload: Workload
     unit: UnitConfig
     predictor: str | None
