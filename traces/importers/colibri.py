@@ -3,7 +3,8 @@
 `call` counts the calls of an MoE layer; a forward pass is the calls up to the one whose layer is not above the
 one before. `row` is the token's place in the pass. A pass of many tokens is taken for prompt, one of a single
 token for decode (a prompt's last piece of one token is not told from it). A file is one sequence: the format
-marks none. Experts that a token lacks (a smaller top-k in places), and layers that a pass skips, are absent.
+marks none. A pass holds every layer for each of its rows; only the highest layer may be missing (a head that
+predicts further tokens does not run in each pass). Experts that a token lacks (a smaller top-k) are absent.
 """
 
 from __future__ import annotations
@@ -41,13 +42,17 @@ def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     for sequence, file in enumerate(IMPORTER.files(source)):
         layers, top_k = _geometry(file)
         waiting: list[_Pass] = []
-        position = 0
+        position = lacking = 0
+        one = None
         for one in _passes(file):
+            lacking += _lacks_highest(file, one, layers)
             waiting.append(one)
             if sum(p.n_tokens for p in waiting) >= CHUNK_TOKENS:
                 yield (part := _part(sequence, position, waiting, layers, top_k))
                 position += len(part.experts)
                 waiting = []
+        if lacking == 1 and one is not None and _lacks_highest(file, one, layers):
+            raise UserError(f"{file}: the last pass ends before layer {layers[-1]}: the file is truncated")
         if waiting:
             yield _part(sequence, position, waiting, layers, top_k)
 
@@ -90,6 +95,16 @@ def _passes(file: SourceFile) -> Iterator[_Pass]:
             raise UserError(f"{file}: call {call}: row {row}: must be below {1 << 20}")
     if one.cells:
         yield one
+
+
+def _lacks_highest(file: SourceFile, one: _Pass, layers: tuple[int, ...]) -> bool:
+    """Whether a pass is without the highest layer in some row; UserError if it is without another one."""
+    for row in range(one.n_tokens):
+        for layer in layers[:-1]:
+            if (row, layer) not in one.cells:
+                found = f"a pass of {one.n_tokens} rows without layer {layer} in row {row}"
+                raise UserError(f"{file}: {found}: must have every layer but the highest (truncated?)")
+    return any((row, layers[-1]) not in one.cells for row in range(one.n_tokens))
 
 
 def _part(sequence: int, position: int, passes: list[_Pass], layers: tuple[int, ...], top_k: int) -> RawTrace:

@@ -32,7 +32,9 @@ class JsonStream:
         self._decode = json.JSONDecoder().raw_decode
 
     def items(self) -> Iterator[Any]:
-        """The elements of a document that is an array, or else the values of one document after the other."""
+        """The elements of a document that is an array, or else the values of all documents, one at least."""
+        if not self._peek():
+            self._wrong("the file is empty")
         if self._peek() == "[":
             yield from self._elements()
             self._end()

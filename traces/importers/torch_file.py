@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import IO, Any
@@ -31,7 +32,7 @@ _DTYPES = {
     "BoolStorage": "?",
 }
 _ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, KeyError, EOFError, AttributeError, TypeError)
-_ERRORS += (ValueError, IndexError, OSError, RecursionError, MemoryError, OverflowError, NotImplementedError)
+_ERRORS += (ValueError, IndexError, OSError, RuntimeError, MemoryError, OverflowError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class _Unpickler(pickle.Unpickler):
             ("torch._utils", "_rebuild_tensor_v2"): self._tensor,
             ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
             ("torch._tensor", "_rebuild_from_type_v2"): lambda rebuild, _type, given, _state: rebuild(*given),
+            ("torch", "Tensor"): None,  # types that are named and not made
             ("torch.nn.parameter", "Parameter"): None,
             ("torch.nn.parameter", "Buffer"): None,
         }

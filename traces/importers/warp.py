@@ -1,6 +1,6 @@
 """warp: JSONL, a line per token: `{"tok": 1, "layers": [[6, 8, ..], ..]}`, ids sorted, no scores.
 
-`tok` counts the decoded tokens of a file; where it does not grow, another sequence begins.
+`tok` counts the decoded tokens one by one; where it is again what it was in the first line, another sequence begins.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ def _recognises(file: SourceFile) -> bool:
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     sequence = -1
     for file in IMPORTER.files(source):
-        before = None
+        first = before = None
         rows: list[tuple[int, int, Any]] = []
         for entry in JsonStream(file).items():
             token, layers = _token(file, entry)
-            if before is None or token <= before:
+            first = token if first is None else first
+            if token == first:
                 sequence += 1
+            elif before is None or token != before + 1:
+                raise UserError(f"{file}: tok {token} after {before}: must be one more, or {first} for a new sequence")
             before = token
             rows.append((sequence, token, layers))
             if len(rows) == CHUNK_TOKENS:

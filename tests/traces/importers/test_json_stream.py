@@ -36,7 +36,7 @@ def stream_of(tmp_path_factory):
 @given(st.lists(VALUES, max_size=5), st.sampled_from([None, 2]))
 def test_elements_of_an_array_and_values_in_a_row(stream_of, values, indent):
     assert list(stream_of(json.dumps(values, indent=indent)).items()) == values
-    if not (values and isinstance(values[0], list)):
+    if values and not isinstance(values[0], list):
         text = "\n".join(json.dumps(value, indent=indent) for value in values)
         assert list(stream_of(text).items()) == values
 
@@ -67,6 +67,7 @@ def test_a_wrong_character_is_found_without_reading_on(stream_of):
 
 def test_more_after_the_end_deep_nesting_and_foreign_bytes_are_refused(stream_of, tmp_path):
     for text, message in (
+        ("", "ends before '{'"),
         ('{"x": []} 1', "more after the end"),
         ('{"x": [1,]}', "a comma before the end"),
         ('{"x": [' + "[" * 100_000, "nested too deeply"),
@@ -78,6 +79,13 @@ def test_more_after_the_end_deep_nesting_and_foreign_bytes_are_refused(stream_of
     path.write_bytes(b'{"x": "\xff"}')
     with pytest.raises(UserError, match=r"b: not JSON: not UTF-8"):
         list(JsonStream(SourceFile(path, "b", lambda _: None)).items())
+
+
+def test_an_empty_file_is_refused(stream_of):
+    for text in ("", " \n"):
+        with pytest.raises(UserError, match="the file is empty"):
+            list(stream_of(text).items())
+    assert list(stream_of("[]").items()) == []
 
 
 def test_random_bytes_are_a_message(stream_of):
