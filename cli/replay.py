@@ -17,11 +17,11 @@ from ..sim.golden.laws import LawBroken
 from ..sim.jobs import ReplayPlan, build_jobs, require_geometry
 from ..sim.model_spec import load_model
 from ..sim.platform_spec import load_platform
-from ..sim.policies import POLICIES, PolicyOptions, parse_policies
+from ..sim.policies import KNOWN_POLICIES, PolicyOptions, parse_policies
 from ..sim.prediction_time import largest_valid_scale
 from ..sim.report import ReplayReport, require_writable
 from ..sim.simulator import SimulationError
-from ..sim.unit_fit import fit_unit, require_fit
+from ..sim.unit_fit import fit_unit, require_fit, with_predictors
 from ..sim.workload import Workload, derive
 from ..traces.errors import UserError
 from ..traces.format import Trace
@@ -78,7 +78,7 @@ def replay(
     model: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The model.")] = "moefetch-small",
     platform: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The machine.")] = "lpddr5x",
     policy: Annotated[
-        str, typer.Option(metavar="NAME[,NAME..]|all", help=f"What prefetches: {', '.join(POLICIES)}.")
+        str, typer.Option(metavar="NAME[,NAME..]|all", help=f"What prefetches: {', '.join(KNOWN_POLICIES)}.")
     ] = "all",
     engine: Annotated[EngineName, typer.Option(help="What runs the replay.")] = EngineName.RTL,
     sim: Annotated[Simulator, typer.Option(help=SIMULATOR_HELP)] = Simulator.VERILATOR,
@@ -149,10 +149,12 @@ def make_plan(
     """Return the plan of a replay; raises UserError naming what does not go together."""
     model_spec, platform_spec = load_model(model), load_platform(platform)
     require_geometry(path, trace, model_spec)
-    chosen = read_unit_config(unit) if unit is not None else UNIT_PRESETS[DEFAULT_UNIT]
+    policies = parse_policies(policy)
+    default = with_predictors(UNIT_PRESETS[DEFAULT_UNIT], policies)
+    chosen = read_unit_config(unit) if unit is not None else default
     factor = _parse_scale(scale)
     if factor is None:
-        factor = largest_valid_scale(model_spec, platform_spec, chosen, parse_policies(policy), trace.meta.top_k)
+        factor = largest_valid_scale(model_spec, platform_spec, chosen, policies, trace.meta.top_k)
     workload = derive(model_spec, platform_spec, factor)
     return ReplayPlan(path, trace, workload, _unit_for(unit, chosen, workload), tokens, batch)
 

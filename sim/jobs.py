@@ -20,6 +20,7 @@ from .predictors.st_moe_paper import StMoePaper
 from .profile import Profile
 from .replay_events import decode_steps
 from .replay_result import ReplayJob
+from .weight_profile import WeightProfile
 from .workload import Workload
 
 PROFILE_SHARE = 0.2
@@ -103,6 +104,12 @@ class ReplayPlan:
         meta = part.meta
         return Profile.count(part.experts, part.sequence_starts(), meta.n_experts, meta.top_k)
 
+    @cached_property
+    def weight_profile(self) -> WeightProfile:
+        """The weight tables before the replay, trained on the same tokens."""
+        part = self.trace.select(self.profiled_rows)
+        return WeightProfile.train(part.experts, part.sequence_starts(), part.meta.n_experts, self.unit.weight_rules)
+
     def profile_statement(self) -> str:
         """Say on what the profile was counted and how much of it is replayed."""
         n_decode = int((self.trace.phase == 1).sum())
@@ -142,8 +149,13 @@ class ReplayPlan:
             predictor=policy.predictor,
             settings=settings,
             top_k=(meta.top_k,) * meta.n_layers,
-            profile=self.profile if policy.predictor else None,
+            profile=self._profile_of(policy),
         )
+
+    def _profile_of(self, policy: Policy) -> Profile | WeightProfile | None:
+        if policy.predictor is None:
+            return None
+        return self.weight_profile if policy.predictor == "weights" else self.profile
 
     def _geometry_settings(self) -> dict[str, int]:
         workload, unit = self.workload, self.unit

@@ -15,6 +15,7 @@ from .predictors import predictor_class
 from .predictors.interface import Predictor
 from .replay_events import ReplayEvent
 from .replay_result import ReplayJob
+from .weight_profile import WeightProfile
 from .wire import decode_grant
 
 
@@ -40,14 +41,13 @@ def golden_predictor(job: ReplayJob) -> Predictor | None:
     """Return the golden twin of the job's predictor, with its tables loaded."""
     if job.predictor is None:
         return None
-    settings = job.settings
-    return predictor_class(job.predictor)(
-        settings["n_layers"],
-        settings["n_experts"],
-        settings["row_entries"],
-        min_score=settings["min_score"],
-        profile=job.profile,
-    )
+    settings, profile = job.settings, job.profile
+    geometry = settings["n_layers"], settings["n_experts"]
+    predictor = predictor_class(job.predictor)
+    if job.predictor == "weights":
+        tables = profile.tables if isinstance(profile, WeightProfile) else None
+        return predictor(*geometry, job.unit.weight_rules, min_score=settings["min_score"], tables=tables)
+    return predictor(*geometry, settings["row_entries"], min_score=settings["min_score"], profile=profile)
 
 
 ALLOCATES = (Issue.FREE, Issue.EVICT, Issue.OWN_RELEASED)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from ..hw.records import AbortPolicy, VictimPolicy
+from ..hw.weight_rules import CENTRE
 from ..traces.errors import UserError
 
 PREDICTOR_OPTIONS = frozenset({"victim", "abort", "budget", "min_score"})
@@ -14,8 +15,8 @@ class Policy:
     """One way to prefetch.
 
     `predictor` is the name of a unit's predictor or None; `hints` says whether the trace's hints are played. The
-    budget of a target event is all experts with `whole_set`, else top-k. `takes` names the fields of
-    `PolicyOptions` that have a meaning here.
+    budget of a target event is all experts with `whole_set`, else top-k; candidates score `min_score` or more unless a
+    user says otherwise. `takes` names the fields of `PolicyOptions` that have a meaning here.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Policy:
     frees_at_event_end: bool = False
     holds: bool = False
     takes: frozenset[str] = frozenset({"victim"})
+    min_score: int = 2
 
 
 POLICIES = {
@@ -55,7 +57,20 @@ POLICIES = {
         ),
     )
 }
-"""Name -> policy, in the order of reports."""
+"""Name -> policy, in the order of reports: those of every unit, which are `all`."""
+
+MORE_POLICIES = {
+    "weights": Policy(
+        "weights",
+        "weight tables over several sets of experts selected before: the best top-k, at once, into a cache",
+        predictor="weights",
+        takes=PREDICTOR_OPTIONS,
+        min_score=CENTRE - 7,
+    )
+}
+"""Those that need a unit generated for them. Experts of which the tables know nothing score `CENTRE` - 8."""
+
+KNOWN_POLICIES = POLICIES | MORE_POLICIES
 
 VICTIMS = {"lru": VictimPolicy.LRU, "least_stale": VictimPolicy.LEAST_STALE}
 ABORTS = {"never": AbortPolicy.NEVER, "half": AbortPolicy.HALF, "always": AbortPolicy.ALWAYS}
@@ -81,7 +96,7 @@ class PolicyOptions:
             value = getattr(self, option.name)
             if value is not None and not any(option.name in policy.takes for policy in policies):
                 flag = option.name.replace("_", "-")
-                users = ", ".join(policy.name for policy in POLICIES.values() if option.name in policy.takes)
+                users = ", ".join(policy.name for policy in KNOWN_POLICIES.values() if option.name in policy.takes)
                 raise UserError(f"--{flag} {value}: is of no use here: only {users} take it")
 
     def of(self, policy: Policy) -> "PolicyOptions":
@@ -95,9 +110,10 @@ def parse_policies(text: str) -> list[Policy]:
         return list(POLICIES.values())
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
-        if name not in POLICIES:
-            raise UserError(f"--policy {name or repr(text)}: unknown: must be all, or some of {', '.join(POLICIES)}")
-    return [POLICIES[name] for name in names]
+        if name not in KNOWN_POLICIES:
+            known = ", ".join(KNOWN_POLICIES)
+            raise UserError(f"--policy {name or repr(text)}: unknown: must be all, or some of {known}")
+    return [KNOWN_POLICIES[name] for name in names]
 
 
 def policy_settings(policy: Policy, options: PolicyOptions, *, n_experts: int, top_k: int) -> dict[str, int]:
@@ -112,7 +128,7 @@ def policy_settings(policy: Policy, options: PolicyOptions, *, n_experts: int, t
         "victim_policy": int(VICTIMS[options.victim or "lru"]),
         "abort_policy": int(ABORTS[options.abort or "never"]),
         "evict_at_event_end": int(policy.frees_at_event_end),
-        "min_score": 2 if options.min_score is None else options.min_score,
+        "min_score": policy.min_score if options.min_score is None else options.min_score,
         "hold_cycles": options.hold_cycles or 0,
     }
     if settings["budget"] > n_experts:

@@ -15,6 +15,10 @@ SCAN = 7
 """From the last router beat to the ranking, beside the rows (predictor_rtl/st_moe.py)."""
 RANK = 5
 """From the ranking's start to its first expert, beside empty levels (predictor_rtl/ranking.py)."""
+WEIGHTS_FIRST = 11
+"""From the last router beat to the first expert, beside the members' rows (predictor_rtl/weights.py)."""
+WEIGHTS_PERIOD = 5
+"""From an expert to the next (predictor_rtl/selection.py)."""
 COMMIT = 3
 """For each candidate at the commit port (hw/commit_port.py)."""
 
@@ -27,6 +31,9 @@ def prediction_cycles(unit: UnitConfig, policy: Policy, top_k: int) -> int:
     """
     if policy.predictor is None:
         return COMMIT * top_k + 1 if policy.hints else 0
+    if policy.predictor == "weights":
+        groups = -(-unit.max_experts // unit.weight_lanes)
+        return top_k * groups + WEIGHTS_FIRST + WEIGHTS_PERIOD * (top_k - 1) + COMMIT
     steps = unit.max_top_k // unit.predictor_lanes
     highest = CONFIDENCE * top_k + HISTORY
     levels = (1 << highest.bit_length()) - 1

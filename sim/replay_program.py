@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..hw.register_access import Write, field_table, settings_writes, table_writes, top_k_writes
+import numpy as np
+
+from ..hw.register_access import Write, field_table, settings_writes, table_writes, top_k_writes, weight_writes
 from .lockstep import Lockstep
 from .profile import Profile
 from .replay_result import ReplayJob
+from .weight_profile import WeightProfile
 
 DRAIN_PATIENCE = 128
 """Waits between commits that draining a full queue may take."""
@@ -59,7 +62,9 @@ def workload_inputs(job: ReplayJob) -> dict[str, int]:
 def programming(job: ReplayJob) -> Iterator[Write]:
     """Yield the register writes that a job needs before its start, the counters' clear last."""
     yield from top_k_writes(job.unit, job.top_k)
-    if job.predictor is not None and job.profile is not None:
+    if isinstance(job.profile, WeightProfile):
+        yield from weight_writes(job.unit, _weight_rows(job.profile))
+    elif job.predictor is not None and job.profile is not None:
         yield from table_writes(job.unit, job.unit.predictors.index(job.predictor), _rows(job.profile))
     yield from settings_writes(job.unit, job.settings)
     clear = field_table(job.unit)["clear"]
@@ -71,6 +76,12 @@ def _rows(profile: Profile) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
     for layer, rows in enumerate(profile.rows.tolist()):
         for row, experts in enumerate(rows):
             yield layer, row, [(expert, 2) for expert in experts]
+
+
+def _weight_rows(profile: WeightProfile) -> Iterable[tuple[int, int, int, bytes]]:
+    """Yield layer, source, row and weights of the rows that hold any: the others are zeros after reset."""
+    for layer, source, row in np.argwhere(profile.tables.any(axis=3)).tolist():
+        yield layer, source, row, profile.tables[layer, source, row].tobytes()
 
 
 def commit_patience(job: ReplayJob, poll_cycles: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from ..hw.config import UnitConfig
 from .profile import Profile
 from .replay_events import ReplayEvent
+from .weight_profile import WeightProfile
 from .workload import Workload
 
 
@@ -16,7 +17,7 @@ class ReplayJob:
     """One trace under one policy on one workload and unit.
 
     `settings` are register fields by name (hw/settings.py) that differ from the workload's geometry; `predictor`
-    is the policy's predictor name or None; `profile` the CCT contents that are loaded before the run.
+    is the policy's predictor name or None; `profile` the table contents that are loaded before the run.
     """
 
     name: str
@@ -27,7 +28,7 @@ class ReplayJob:
     predictor: str | None
     settings: dict[str, int]
     top_k: tuple[int, ...]
-    profile: Profile | None
+    profile: Profile | WeightProfile | None
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ..traces.errors import UserError
 from .golden.laws import LawBroken, check_laws
 from .jobs import ReplayPlan
 from .metrics import FIGURES, LABELS, Run, derive_figures, ratio
-from .policies import POLICIES
+from .policies import KNOWN_POLICIES
 from .prediction_time import prediction_cycles
 from .replay_result import ReplayResult
 
@@ -119,7 +119,7 @@ class ReplayReport:
         return f"{used} slots" + (f" of the platform's {asked}" if used < asked else "")
 
     def _scale(self, run: Run) -> dict[str, Any]:
-        policy = POLICIES[run.result.job.policy]
+        policy = KNOWN_POLICIES[run.result.job.policy]
         cycles = prediction_cycles(self.plan.unit, policy, self.plan.trace.meta.top_k)
         valid, statement = self.plan.workload.to_scale(cycles)
         return {
@@ -163,7 +163,7 @@ class ReplayReport:
         plan, job = self.plan, run.result.job
         return {
             "policy": job.policy,
-            "policy_text": POLICIES[job.policy].text,
+            "policy_text": KNOWN_POLICIES[job.policy].text,
             "model": plan.workload.model,
             "platform": plan.workload.platform,
             "scale": self._scale(run),

@@ -1,5 +1,6 @@
 """Whether a unit can run a workload, and which unit can."""
 
+from collections.abc import Iterable
 from math import ceil, lcm
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 
 from ..hw.config import UnitConfig
 from ..traces.errors import UserError
+from .policies import Policy
 from .workload import Workload
 
 
@@ -76,6 +78,12 @@ def fit_unit(preset: UnitConfig, workload: Workload) -> UnitConfig:
         field = ".".join(map(str, first["loc"])) or "unit"
         rule = f"{field} = {changes.get(field, '')}: {first['msg']}".replace(" = :", ":")
         raise UserError(f"no unit can serve {workload.model} on {workload.platform}: {rule}") from error
+
+
+def with_predictors(unit: UnitConfig, policies: Iterable[Policy]) -> UnitConfig:
+    """Return `unit`, with the predictors that `policies` need, and no others, if it lacks one of them."""
+    needed = tuple(dict.fromkeys(policy.predictor for policy in policies if policy.predictor is not None))
+    return unit if set(needed) <= set(unit.predictors) else unit.replace(predictors=needed)
 
 
 def _power_of_two(value: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 PREDICTORS = {
     "st_moe": ("st_moe", "StMoe"),
     "st_moe_paper": ("st_moe_paper", "StMoePaper"),
+    "weights": ("weights", "Weights"),
     "hints": ("hints", "Hints"),
     "previous_token": ("previous_token", "PreviousToken"),
 }

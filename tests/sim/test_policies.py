@@ -3,12 +3,15 @@
 import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.register_access import default_settings
-from moefetch.sim.policies import POLICIES, PolicyOptions, parse_policies, policy_settings
+from moefetch.hw.weight_rules import WeightRules
+from moefetch.sim.policies import KNOWN_POLICIES, POLICIES, PolicyOptions, parse_policies, policy_settings
+from moefetch.sim.predictors.interface import PredictorEvent
+from moefetch.sim.predictors.weights import Weights
 from moefetch.traces.errors import UserError
 
 
 def settings(name, **options):
-    return policy_settings(POLICIES[name], PolicyOptions(**options), n_experts=32, top_k=4)
+    return policy_settings(KNOWN_POLICIES[name], PolicyOptions(**options), n_experts=32, top_k=4)
 
 
 def test_settings_are_registers_of_the_unit():
@@ -50,3 +53,11 @@ def test_useless_options_and_unknown_policies_are_named():
 def test_lists_keep_their_order_and_drop_repetitions():
     assert [policy.name for policy in parse_policies("st_moe, none,st_moe")] == ["st_moe", "none"]
     assert [policy.name for policy in parse_policies("all")] == list(POLICIES)
+
+
+def test_weights_are_asked_for_by_name_and_name_no_unknown_expert():
+    assert "weights" not in POLICIES
+    assert [policy.name for policy in parse_policies("weights,none")] == ["weights", "none"]
+    unknown = Weights(2, 4, WeightRules(((1, 0),), 5), min_score=settings("weights")["min_score"])
+    assert unknown.step(PredictorEvent(0, 0, True, (1,))) == []
+    assert settings("weights")["budget"] == 4

@@ -1,12 +1,14 @@
 """Does the unit's time to predict follow its parts' latencies, and is the scale the largest that is valid?"""
 
 import pytest
-from moefetch.hw.config import UNIT_PRESETS
+from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.predictor_rtl.ranking import Ranking
+from moefetch.predictor_rtl.selection import Selection
 from moefetch.predictor_rtl.st_moe import StMoePredictor
+from moefetch.predictor_rtl.weights import WeightsPredictor
 from moefetch.sim.model_spec import load_model
 from moefetch.sim.platform_spec import load_platform
-from moefetch.sim.policies import POLICIES
+from moefetch.sim.policies import KNOWN_POLICIES, POLICIES
 from moefetch.sim.prediction_time import COMMIT, RANK, largest_valid_scale, prediction_cycles
 from moefetch.sim.unit_fit import fit_unit
 from moefetch.sim.workload import auto_scale, derive
@@ -47,3 +49,11 @@ def test_the_scale_is_the_largest_that_is_valid_under_every_policy(model, top_k)
     assert scale == auto_scale(model_spec, platform_spec) or not is_valid(scale + 1)
     none = largest_valid_scale(model_spec, platform_spec, DEFAULT, [POLICIES["none"]], top_k)
     assert none == auto_scale(model_spec, platform_spec)
+
+
+@pytest.mark.parametrize(("experts", "lanes", "top_k"), [(64, 32, 6), (128, 32, 8), (8, 32, 1)])
+def test_weights_take_what_the_predictors_parts_state(experts, lanes, top_k):
+    unit = UnitConfig(max_layers=4, max_experts=experts, weight_lanes=lanes, predictors=("weights",))
+    first = WeightsPredictor(config=unit).prediction_latency(top_k, experts)
+    expected = first + Selection.period * (top_k - 1) + COMMIT
+    assert prediction_cycles(unit, KNOWN_POLICIES["weights"], top_k) == expected

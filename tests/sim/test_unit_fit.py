@@ -4,8 +4,9 @@ import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.sim.model_spec import load_model
 from moefetch.sim.platform_spec import load_platform
+from moefetch.sim.policies import parse_policies
 from moefetch.sim.preset_files import preset_names
-from moefetch.sim.unit_fit import demands, fit_unit, require_fit
+from moefetch.sim.unit_fit import demands, fit_unit, require_fit, with_predictors
 from moefetch.sim.workload import auto_scale, derive
 from moefetch.traces.errors import UserError
 
@@ -65,3 +66,8 @@ def test_what_no_unit_can_be_is_one_line():
     with pytest.raises(UserError, match=r"no unit can serve .*max_layers = 512") as caught:
         fit_unit(DEFAULT, workload().model_copy(update={"n_layers": 300}))
     assert "\n" not in str(caught.value)
+
+
+def test_a_unit_gets_the_predictors_that_policies_need_and_no_others():
+    assert with_predictors(DEFAULT, parse_policies("all")) is DEFAULT
+    assert with_predictors(DEFAULT, parse_policies("none,st_moe,weights")).predictors == ("st_moe", "weights")
