@@ -126,7 +126,7 @@ def trace_report(path: str | PathLike[str], on_progress: Callable[[int, int], No
     """Analyse a trace file: its decode rows, or all rows if none is a decode row.
 
     `on_progress(done, total)` counts tokens, in each of two passes. Raises UserError for a file that is no trace, or
-    one without rows. Needs about 20 bytes of memory for each selected expert.
+    one without rows. Needs about 50 bytes of memory for each selected expert.
     """
     tell = on_progress or (lambda done, total: None)
     stats = file_stats(path, lambda done, total: tell(done, 2 * total))
