@@ -113,7 +113,8 @@ def policies() -> str:
 
 def importers() -> str:
     """The formats that `moefetch trace import` reads."""
-    return table(("`--format`", "source"), [(code(importer.name), importer.description) for importer in IMPORTERS])
+    rows = [(code(i.name), i.description, i.fixture, i.source) for i in IMPORTERS]
+    return table(("`--format`", "what it reads", "tested with", "layout described in"), rows)
 
 
 def trace_figures() -> str:
