@@ -1,11 +1,17 @@
 """Do the compiled weight tables name, expert for expert and score for score, what the golden predictor does?"""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.weight_rules import WeightRules
-from moefetch.sim import named_by_weights
+from moefetch.sim import named_by_weights, named_experts
 from moefetch.sim.predictors.weights import Weights
+from moefetch.sim.profile import Profile
 from moefetch.sim.recall import trace_events
+from moefetch.sim.weight_profile import WeightProfile
 
 from .test_named_experts import drifting
 
@@ -48,3 +54,35 @@ def test_recall_counts_what_is_named():
     experts = np.array([[[1, 2]], [[3, 0xFFFF]]], np.uint16)
     named = np.array([[[2, 0, 1]], [[4, 3, 5]]], np.uint16)
     assert named_by_weights.ranked_recall(experts, named, (0, 1, 2, 3)) == (0, 1 / 3, 2 / 3, 1)
+
+
+TRACES = Path(__file__).parents[3] / "shared" / "traces"
+
+
+@pytest.mark.parametrize(
+    ("name", "n_experts", "points"),
+    [("deepseek-v2-lite.intent", 64, 30), ("deepseek-v2-lite.summary", 64, 22), ("gpt-oss-20b.decode", 32, 11.5)],
+)
+def test_points_over_st_moes_ranking_at_budget_k(name, n_experts, points):
+    """On the second half, layer 0 left out, both profiled on the first; with the default rules everywhere."""
+    path = TRACES / f"{name}.npz"
+    if not path.exists():
+        pytest.skip(f"the trace {path} is not there")
+    if name.startswith("gpt") and "MOEFETCH_SLOW" not in os.environ:
+        pytest.skip("takes 20 s: set MOEFETCH_SLOW")
+    with np.load(path) as data:
+        experts, lengths = data["experts"].astype(np.uint16), data["lengths"]
+    starts = np.zeros(len(experts), bool)
+    starts[np.cumsum(lengths) - lengths] = True
+    half, top_k = len(experts) // 2, experts.shape[2]
+    first, second = (experts[:half], starts[:half]), (experts[half:], starts[half:])
+    rules = UNIT_PRESETS["default"].weight_rules
+    tables = WeightProfile.train(*first, n_experts, rules).tables
+    ours, _ = named_by_weights.weights(*second, n_experts, rules, top_k, tables=tables)
+    theirs = named_experts.st_moe(*second, Profile.count(*first, n_experts, top_k), top_k)
+    found, base = (
+        named_by_weights.ranked_recall(experts[half:, 1:], named[:, 1:], (top_k,))[0]
+        for named in (ours.experts, theirs)
+    )
+    print(f"{name}: {found:.3f} against {base:.3f}")
+    assert found - base >= points / 100
