@@ -16,6 +16,9 @@ from .base import Importer, ImportOptions, RawTrace
 from .known_models import known_model
 from .source import Source, digest_of
 
+_INT32 = (1 << 31) - 1
+_RANGES = {"sequence": (0, _INT32), "position": (0, _INT32), "phase": (0, 255), "token": (UNKNOWN_TOKEN, _INT32)}
+
 
 class TraceBuilder:
     """Turns the parts that an importer reads into batches of one trace.
@@ -93,16 +96,19 @@ class TraceBuilder:
         with np.errstate(over="ignore"):  # a score beyond float16 becomes infinite, and validation names it
             scores = None if scores is None else scores.astype(np.float16)
         n = len(experts)
-        return Trace(
-            self.meta,
-            sequence=raw.sequence.astype(np.int32),
-            position=raw.position.astype(np.int32),
-            phase=_filled(raw.phase, n, DECODE).astype(np.uint8),
-            token=_filled(raw.token, n, UNKNOWN_TOKEN).astype(np.int32),
-            experts=experts.astype(np.uint16),
-            scores=scores,
-            **raw.columns,
-        )
+        try:
+            return Trace(
+                self.meta,
+                sequence=raw.sequence.astype(np.int32),
+                position=raw.position.astype(np.int32),
+                phase=_filled(raw.phase, n, DECODE).astype(np.uint8),
+                token=_filled(raw.token, n, UNKNOWN_TOKEN).astype(np.int32),
+                experts=experts.astype(np.uint16),
+                scores=scores,
+                **raw.columns,
+            )
+        except ValueError as error:  # a column of another shape than the metadata's
+            raise UserError(f"{self._source}: {error}") from error
 
     def _check(self, raw: RawTrace) -> None:
         expected = (self.meta.n_layers, self.meta.top_k)
@@ -113,9 +119,11 @@ class TraceBuilder:
         if (raw.scores is None) != (self._columns == {"none"}) and self._columns:
             raise UserError(f"{place}: scores here and none elsewhere: must be with all tokens, or with none")
         self._columns = {"none"} if raw.scores is None else {"scores"}
-        for name, values in (("sequence", raw.sequence), ("position", raw.position)):
-            if values.min() < 0 or values.max() >= 1 << 31:
-                raise UserError(f"{self._source}: {name} {values.min()}..{values.max()}: must be 0..2147483647")
+        for name, (low, high) in _RANGES.items():
+            values = getattr(raw, name)
+            if values is not None and (values.dtype.kind not in "iu" or values.min() < low or values.max() > high):
+                found = f"{values.dtype} {values.min()}..{values.max()}"
+                raise UserError(f"{self._source}: {name} {found}: must be whole numbers, {low}..{high}")
         wrong = (raw.experts < 0) | (raw.experts > ABSENT)
         if wrong.any():
             row, layer, index = (int(i) for i in np.argwhere(wrong)[0])

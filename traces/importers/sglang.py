@@ -59,14 +59,10 @@ def _requests(place: str, response: Any) -> Iterator[_Request]:
     for item in response if isinstance(response, list) else [response]:
         if not isinstance(item, dict):
             raise UserError(f"{place}: must be an object with routed_experts")
-        meta = item.get("meta_info")
-        usage: Any = meta if isinstance(meta, dict) else item.get("usage")
-        extra: Any = meta if isinstance(meta, dict) else item.get("sglext")
-        if extra is None and isinstance(item.get("choices"), list) and len(item["choices"]) == 1:
-            extra = item["choices"][0].get("sglext")
         try:
-            prompt, completion, stored = usage["prompt_tokens"], usage["completion_tokens"], extra["routed_experts"]
-        except (TypeError, KeyError) as error:
+            usage, stored = _stated(item)
+            prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
             rule = "must state prompt_tokens, completion_tokens and routed_experts"
             raise UserError(f"{place}: {error}: {rule}") from error
         if type(prompt) is not int or type(completion) is not int:
@@ -77,6 +73,14 @@ def _requests(place: str, response: Any) -> Iterator[_Request]:
         model = item.get("model")
         ids = np.frombuffer(raw, "<i4").astype(np.int64)
         yield _Request(ids, prompt + completion, prompt, model if isinstance(model, str) else None)
+
+
+def _stated(item: dict[str, Any]) -> tuple[Any, Any]:
+    """Where a response states its tokens, and its routed experts."""
+    if "meta_info" in item:
+        return item["meta_info"], item["meta_info"]["routed_experts"]
+    extra = item["sglext"] if "sglext" in item else item["choices"][0]["sglext"]
+    return item["usage"], extra["routed_experts"]
 
 
 def _rows(place: str, request: _Request) -> NDArray[np.int64]:

@@ -175,7 +175,8 @@ def _logical(
 
 
 def _prompts(place: str, rows: _Rows, lengths: Any, active: list[_Request], started: Iterator[int]) -> list[_Request]:
-    lengths = [int(length) for length in lengths]
+    if not isinstance(lengths, list) or not all(type(length) is int for length in lengths):
+        raise UserError(f"{place}: extend_seq_lens: must be a list of whole numbers")
     if sum(lengths) != len(rows.token) or min(lengths) < 0:
         raise UserError(f"{place}: extend_seq_lens with the sum {sum(lengths)}: must be {len(rows.token)} tokens")
     first = 0

@@ -75,6 +75,8 @@ def _sequence(place: str, sequence: int, response: dict[str, Any], choice: dict[
         experts, first, n_prompt = generated, 0, 0
     else:
         experts, first = generated, stored.get("start", 0) if isinstance(stored, dict) else 0
+        if type(first) is not int or not 0 <= first < 1 << 31:
+            raise UserError(f"{place}: routed_experts: start {str(first)[:20]}: must be a whole number from 0")
         n_prompt = _prompt_tokens(place, response, choice)
     position = first + np.arange(len(experts))
     return RawTrace(

@@ -1,6 +1,7 @@
 """Truncated, corrupted and shuffled sources of every format: a message, never a crash, never a partial file."""
 
 import dataclasses
+import json
 import random
 
 import numpy as np
@@ -80,6 +81,36 @@ def test_damaged_bytes_are_a_message_or_another_value(source, attempt):
         for _ in range(rng.choice((1, 1, 4))):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         file.write_bytes(damaged)
+        attempt(source, force=rng.random() < 0.3)
+
+
+def mutated(rng, value):
+    """The JSON value with something in it replaced."""
+    others = (None, True, -1, 1.5, 10**30, "x", "", [], {}, [[]], [1], [[[1, 1]]], {"a": 1})
+    if rng.random() < 0.2 or not isinstance(value, list | dict) or not value:
+        return rng.choice(others)
+    copy = list(value) if isinstance(value, list) else dict(value)
+    place = rng.randrange(len(copy)) if isinstance(copy, list) else rng.choice(sorted(copy))
+    if rng.random() < 0.15:
+        del copy[place]
+    else:
+        copy[place] = mutated(rng, copy[place])
+    return copy
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang", "expert-selection", "gpt-oss-fingerprint", "warp"])
+def test_documents_of_another_shape_are_a_message_or_a_trace(source, attempt):
+    seed = random.SystemRandom().randrange(1 << 32)
+    print("seed", seed)
+    rng = random.Random(seed)
+    file = last_file(source)
+    documents = [json.loads(line) for line in (file.read_text().splitlines() if file.suffix == ".jsonl" else [])]
+    documents = documents or [json.loads(file.read_text())]
+    for _ in range(150):
+        changed = list(documents)
+        place = rng.randrange(len(changed))
+        changed[place] = mutated(rng, changed[place])
+        file.write_text("\n".join(map(json.dumps, changed)))
         attempt(source, force=rng.random() < 0.3)
 
 

@@ -60,6 +60,11 @@ def test_ranks_that_repeat_each_other_are_left_out(tmp_path, make_trace):
         (lambda r: r[1].update(forward_mode=5), "record 1: forward_mode 5: must be extend, decode or idle"),
         (lambda r: r[1].update(positions=[6, 7]), "1 input_ids, 2 positions: must be 1 each"),
         (lambda r: r[1].update(input_ids=["x"]), "must be whole numbers"),
+        (lambda r: r[0].update(extend_seq_lens=["6"]), "extend_seq_lens: must be a list of whole numbers"),
+        (
+            lambda r: r[0].update(input_ids=[1 << 40] * 6),
+            r"token int64 9\.\.1099511627776|token int64 .*: must be whole",
+        ),
         (lambda r: r[0].update(extend_seq_lens=[5]), "extend_seq_lens with the sum 5: must be 6"),
         (lambda r: r[1].update(topk_ids_of_layer=torch.zeros(2, 1, 3)), "must be as in the first record"),
         (lambda r: r[1]["topk_ids_of_layer"].fill_(99), "expert id 99: must be below 16 physical experts"),

@@ -67,6 +67,10 @@ def test_the_fields_of_offline_outputs(tmp_path, experts):
         ({"choices": [{"routed_experts": "AAA"}]}, r"routed_experts: not base64 \(truncated\?\)"),
         ({"choices": [{"routed_experts": "AAAA"}]}, r"not base64 of an \.npy file"),
         ({"choices": [{"routed_experts": {"data": "", "dtype": "u1"}}]}, "must have data, shape and dtype that fit"),
+        (
+            {"choices": [{"routed_experts": {"start": "1", "data": "AAAA", "dtype": "u1", "shape": [1, 1, 3]}}]},
+            "start 1: must",
+        ),
         ({"choices": 3}, "choices: must be a list of objects"),
         ({"prompt_routed_experts": [[[1, 2]]]}, "layers and experts: .* must be alike"),
         ({"prompt_token_ids": [1, 2, -3, 4, 5]}, "token_ids: must be whole numbers from 0"),
