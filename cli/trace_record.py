@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..traces.errors import UserError
 from ..traces.format import Trace, TraceMeta
-from ..traces.record_checkpoint import default_device, load_checkpoint, require_record_extra
+from ..traces.record_checkpoint import check_checkpoint, default_device, load_checkpoint, require_record_extra
 from ..traces.record_config import RecordConfig, parse_horizons
 from ..traces.record_prompts import read_prompts
 from ..traces.record_shape import TopKShape
 from ..traces.speculative_stats import speculative_stats
 from ..traces.writer import write_trace
 from .console import next_command, progress
-
-if TYPE_CHECKING:
-    from ..traces.record_draft import Draft
 
 DRAFT_MAPS = ("auto", "direct", "fitted")
 
@@ -68,8 +65,11 @@ def record(
     """Record which experts a model selects while it decodes, with look-ahead hints.
 
     A hint is a later MoE layer's router applied to this layer's router input. Prefill rows are kept and marked.
-    With a draft model, decoding is speculative: the rows are those of the windows that the model verified, each
-    with the draft's prediction of its experts. Nothing is downloaded; an interrupted recording leaves no file.
+
+    With a draft model, decoding is speculative: the rows are those of the windows that the model verified,
+    each with the draft's prediction of its experts.
+
+    Nothing is downloaded; an interrupted recording leaves no file.
     """
     require_record_extra()
     _check_output(out)
@@ -86,13 +86,21 @@ def record(
     )
     if validation is not None and top_k_shape is None:
         raise UserError(f"validation: {validation}: is for --top-k-shape, which is not given")
+    if draft_map not in DRAFT_MAPS:
+        raise UserError(f"draft-map: {draft_map!r}: must be one of {', '.join(DRAFT_MAPS)}")
+    for folder in (model, draft):
+        if folder is not None:
+            check_checkpoint(folder)
     texts = read_prompts(prompts)
     judged = None if validation is None else read_prompts(validation)
     from ..traces import recorder  # needs torch: only this command pays for its import
+    from ..traces.record_draft import Draft
 
     place = device or default_device()
     language_model, tokenizer = load_checkpoint(model, place)
-    drafting = None if draft is None else _load_draft(draft, place, draft_length, draft_map)
+    drafting = None
+    if draft is not None:
+        drafting = Draft(*load_checkpoint(draft, place), draft.resolve().name, draft_length, draft_map)
     total = len(texts) * max_new if tokens is None else min(tokens, len(texts) * max_new)
     with progress("decoding") as show:
         trace = recorder.record(
@@ -108,16 +116,6 @@ def record(
             progress=lambda decoded: show(decoded, total),
         )
     _report(out, write_trace(out, trace), trace)
-
-
-def _load_draft(folder: Path, device: str, length: int, mapping: str) -> Draft:
-    """Load a draft model; UserError naming the folder or the option."""
-    from ..traces.record_draft import Draft
-
-    if mapping not in DRAFT_MAPS:
-        raise UserError(f"draft-map: {mapping!r}: must be one of {', '.join(DRAFT_MAPS)}")
-    model, tokenizer = load_checkpoint(folder, device)
-    return Draft(model, tokenizer, folder.resolve().name, length=length, mapping=mapping)
 
 
 def _check_output(out: Path) -> None:

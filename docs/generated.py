@@ -5,12 +5,15 @@ that no table says what the code no longer does.
 """
 
 import ast
+import functools
 import inspect
+import json
 import re
 import sys
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from amaranth.hdl import Fragment
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
@@ -234,11 +237,65 @@ def span(field: RegisterField) -> str:
     return f"{field.minimum} to {field.maximum}"
 
 
+@functools.cache
+def measured() -> dict[str, Any]:
+    """Return what `make record` measured on the shipped small models."""
+    path = DOCS.parent / "traces" / "data" / "measured.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def hint_horizons() -> str:
+    """Recall of look-ahead hints against their horizon."""
+    rows = [(f["horizon"], f"{f['recall']:.3f}", "measured") for f in measured()["hint_horizons"]]
+    tokens = measured()["hint_horizons"][0]["tokens"]
+    return table(("MoE layers ahead", f"recall at k over {tokens} tokens (chance 0.125)", "label"), rows)
+
+
+def speculative() -> str:
+    """What the shipped speculative recording shows, per domain."""
+    parts = measured()["speculative"]
+
+    def row(text: str, name: str, digits: str = ".3f") -> list[str]:
+        return [text, *(format(figures[name], digits) for figures in parts.values()), "measured"]
+
+    def layers(text: str, name: str) -> list[list[str]]:
+        rows = zip(*(figures[name] for figures in parts.values()), strict=True)
+        each = [[f"{text}, layer {i}", *(f"{x:.3f}" for x in row), "measured"] for i, row in enumerate(rows)]
+        means = [f"{sum(figures[name]) / len(figures[name]):.3f}" for figures in parts.values()]
+        return [*each, [f"{text}, mean", *means, "measured"]]
+
+    rows = [
+        row("windows", "windows", ","),
+        row("drafted tokens", "drafted", ","),
+        row("accepted drafted tokens / drafted tokens", "acceptance"),
+        row("mean accepted drafted tokens of a window", "mean_accepted", ".2f"),
+        row("mean tokens of a window that stay", "tokens_per_window", ".2f"),
+        row("rows with predictions / rows", "predicted_rows"),
+        *layers("recall at k of a token's experts", "recall"),
+        *layers("recall of a window's distinct experts", "window_recall"),
+    ]
+    return table(("figure", *parts, "label"), rows)
+
+
+def top_k_shapes() -> str:
+    """Held-out loss of the shipped small model with fewer experts."""
+    found = measured()["top_k_shapes"]
+    full = found[0]["loss"]
+    rows = [
+        (code(f["shape"]), ", ".join(map(str, f["layers"])), f"{sum(f['layers']) / len(f['layers']):.2f}",
+         f"{f['loss']:.4f}", f"{f['loss'] - full:+.4f}", "measured")
+        for f in found
+    ]  # fmt: skip
+    heading = ("shape", "experts of each layer", "mean", f"loss, nats a token over {found[0]['tokens']:,}", "change")
+    return table((*heading, "label"), rows)
+
+
 TABLES = {
-    "counters": counters, "figures": figures, "importers": importers, "labels": labels, "laws": laws,
-    "model-fields": model_fields, "models": models, "platform-fields": platform_fields, "platforms": platforms,
-    "policies": policies, "ports": ports, "predictor-tables": predictor_tables, "registers": registers,
-    "trace-figures": trace_figures, "unit-fields": unit_fields,
+    "counters": counters, "figures": figures, "hint-horizons": hint_horizons, "importers": importers,
+    "labels": labels, "laws": laws, "model-fields": model_fields, "models": models,
+    "platform-fields": platform_fields, "platforms": platforms, "policies": policies, "ports": ports,
+    "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative,
+    "top-k-shapes": top_k_shapes, "trace-figures": trace_figures, "unit-fields": unit_fields,
 }  # fmt: skip
 """Name in a page -> what renders it."""
 

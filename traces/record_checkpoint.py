@@ -18,6 +18,14 @@ def require_record_extra() -> None:
         raise UserError(f"recording needs {', '.join(missing)}: pip install 'moefetch[record]'")
 
 
+def check_checkpoint(path: Path) -> None:
+    """Raise `UserError` unless `path` is a folder that looks like a checkpoint, before anything long is done."""
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder: must be that of a Hugging Face checkpoint")
+    if not (path / "config.json").is_file():
+        raise UserError(f"{path}: not a Hugging Face checkpoint: no config.json in it")
+
+
 def load_checkpoint(path: Path, device: str) -> tuple[Any, Any]:
     """Return the causal language model of folder `path`, ready to decode on `device`, and its tokenizer.
 
@@ -25,8 +33,7 @@ def load_checkpoint(path: Path, device: str) -> tuple[Any, Any]:
     Raises `UserError` naming the folder and the reason.
     """
     require_record_extra()
-    if not (path / "config.json").is_file():
-        raise UserError(f"{path}: not a Hugging Face checkpoint: no config.json in it")
+    check_checkpoint(path)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging

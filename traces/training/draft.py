@@ -107,7 +107,9 @@ def train_draft(streams: Streams, target: Qwen3MoeForCausalLM, folder: Path, con
         elapsed = time.monotonic() - start
         progress = max(step / config.steps, elapsed / 60 / config.minutes if config.minutes else 0.0)
         if step % VALIDATE_EVERY == 0 or progress >= 1:
-            record = {"step": step, "minutes": round(elapsed / 60, 2)} | agreement(draft, target, streams)
+            record = {"step": step, "minutes": round(elapsed / 60, 2)} | agreement(
+                draft, target, streams, VALIDATION_WINDOWS
+            )
             with (folder / "training.jsonl").open("a") as log:
                 log.write(json.dumps(record) + "\n")
             print(json.dumps(record), flush=True)
@@ -147,9 +149,7 @@ def _step(
 
 
 @torch.no_grad()
-def agreement(
-    draft: Qwen3ForCausalLM, target: Qwen3MoeForCausalLM, streams: Streams, windows: int = VALIDATION_WINDOWS
-) -> dict[str, float]:
+def agreement(draft: Qwen3ForCausalLM, target: Qwen3MoeForCausalLM, streams: Streams, windows: int) -> dict[str, float]:
     """Return, per domain, the share of held-out positions where both models' most likely next token is one."""
     draft.eval()
     shares: dict[str, float] = {}
