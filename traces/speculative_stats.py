@@ -50,7 +50,7 @@ def speculative_stats(trace: Trace) -> SpeculativeStats:
     assert rows.window is not None and rows.accepted is not None and rows.draft_experts is not None
     if not len(rows):
         raise UserError("the trace has no row in a window")
-    starts = np.r_[True, rows.window[1:] != rows.window[:-1]]
+    starts = np.r_[True, rows.window[1:] != rows.window[:-1]] | rows.sequence_starts()
     windows, drafted = int(starts.sum()), int((~starts).sum())
     accepted = int(rows.accepted[~starts].sum())
     predictions = rows.draft_experts[:, :, : rows.meta.top_k]

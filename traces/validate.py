@@ -11,6 +11,7 @@ from .format import Trace, TraceMeta
 from .reader import TraceFile
 from .row_rules import DistinctExperts, ExpertIds, Finding, FiniteScores, RowOrder, Rule
 from .trace_rules import IdenticalRows, LostOrder, RepeatedLayer
+from .window_rules import WindowOrder
 
 FINDINGS_KEPT = 20
 """Findings kept for each rule; all are counted."""
@@ -49,6 +50,7 @@ def validate_batches(meta: TraceMeta, batches: Iterable[Trace], on_rows: Callabl
         DistinctExperts(),
         FiniteScores(),
         RowOrder(),
+        WindowOrder(),
         RepeatedLayer(meta),
         IdenticalRows(meta),
         LostOrder(meta),

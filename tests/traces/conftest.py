@@ -73,7 +73,7 @@ def make_trace() -> Callable[..., Trace]:
                 "far_scores": rng.random((n, n_layers, 2 * n_hints)).astype(np.float16),
                 "logits": rng.normal(size=(n, n_layers, n_experts)).astype(np.float16),
                 "window": np.arange(n, dtype=np.int32) // 4,
-                "accepted": rng.random(n) < 0.5,
+                "accepted": np.arange(n) % 4 < rng.integers(1, 5, n)[np.arange(n) // 4],
                 "draft_experts": sticky_experts(rng, n, n_layers, n_experts, n_hints),
             }
         token = rng.integers(0, 1000, n).astype(np.int32)
