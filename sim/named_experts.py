@@ -16,6 +16,9 @@ from .predictors.interface import MAX_SCORE
 from .predictors.st_moe import HISTORY_SCORE, MAX_CONFIDENCE, PROFILED_CONFIDENCE
 from .profile import Profile
 
+SET_SCORE = 2
+"""ST-MoE's set is the experts that score this."""
+
 
 def previous_token(experts: NDArray[np.uint16], sequence_start: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """Name what each layer selected for the token before in its sequence; `experts` is [T, L, K]."""
@@ -54,10 +57,18 @@ def st_moe(
     `experts` [T, L, K] are the tokens to predict, which follow those of `profile`; ties, and places left over, go
     to the lower id. Source: arXiv 2606.15453, Algorithms 1-3, as fixed in `predictors/st_moe.py`.
     """
+    return st_moe_sets(experts, sequence_start, profile, width)[0]
+
+
+def st_moe_sets(
+    experts: NDArray[np.uint16], sequence_start: NDArray[np.bool_], profile: Profile, width: int
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Return what `st_moe` does, and [T, L] the size of the paper's set: the experts that score `SET_SCORE` or more."""
     rows = profile.rows.astype(np.int64)
     named = np.empty((*experts.shape[:2], width), np.uint16)
-    _st_moe(experts, sequence_start, rows, np.full(rows.shape, PROFILED_CONFIDENCE, np.int64), named)
-    return named
+    sizes = np.zeros(experts.shape[:2], np.uint16)
+    _st_moe(experts, sequence_start, rows, np.full(rows.shape, PROFILED_CONFIDENCE, np.int64), named, sizes)
+    return named, sizes
 
 
 def is_among(experts: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
@@ -101,13 +112,15 @@ def _name_likeliest(experts, given, named):
 
 
 @njit(cache=True)
-def _st_moe(experts, sequence_start, rows, confidences, named):
+def _st_moe(experts, sequence_start, rows, confidences, named, sizes):
     n_tokens, n_layers, width = experts.shape
     score = np.zeros(rows.shape[1], np.int64)
     history = np.full((n_layers, width), ABSENT, np.uint16)
     for token in range(n_tokens):
         for layer in range(n_layers):
             selected = experts[token, layer]
+            for expert in range(len(score)):
+                sizes[token, layer] += score[expert] >= SET_SCORE
             _name_highest(score, named[token, layer])
             if layer == 0 and sequence_start[token]:
                 history[:] = ABSENT
