@@ -41,9 +41,10 @@ def stats(
 ) -> None:
     """Measure a trace: locality, predictability, hit rates by cache size, and a verdict in words.
 
-    Caches are replayed at every size at once, LRU and Belady's ceiling, an event's experts looked up together. The
-    predictors are profiled on the first half of the tokens and scored on the second. Every figure is printed with its
-    formula.
+    Caches of every size are replayed at once: LRU, and Belady's ceiling.
+    Predictors are profiled on the first half of the tokens and scored on the second.
+    Every figure is printed with its formula; the verdict comes last.
+    Example: moefetch trace stats my.parquet --json my.json --html my.html
     """
     _check_outputs(trace, json_file, html_file)
     with ExitStack() as outputs:  # a file that cannot be written is found before the work, and appears whole after it
