@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 CHUNK_TOKENS = 2048
 """Tokens that an importer gathers before it hands them on: what it holds in memory at a time."""
@@ -66,7 +67,8 @@ class Importer:
 
     `suffixes` choose the files of a folder that belong to the format; all of them must be readable, so that a
     damaged one is never left out in silence. `fixture` says what wrote the file that the importer is tested
-    with, `source` where the format is described: the manual shows both. `read` raises UserError.
+    with, `source` where the format is described: the manual shows both. `passes` is how often `read` reads a file, for
+    the progress. `read` raises UserError.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Importer:
     read: Callable[[Source, ImportOptions], Iterator[RawTrace]]
     fixture: str
     source: str
+    passes: int = 1
 
     def recognises_source(self, source: Source) -> bool:
         """Whether one of the first files is of this format: a damaged first one must not hide the others."""

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..format import ABSENT, DECODE
 from .base import Importer, ImportOptions, RawTrace
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _MAGIC = b"# route_trace v1"
 _COLUMNS = ("turn", "phase", "step", "layer", "slot", "expert", "weight", "residency", "expert_bytes")
@@ -210,4 +211,5 @@ IMPORTER = Importer(
     _read,
     fixture="published files",
     source="Helldez/BigMoeOnEdge @2d4f2b11",
+    passes=2,
 )

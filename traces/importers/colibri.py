@@ -18,7 +18,8 @@ import numpy as np
 from ..errors import UserError
 from ..format import ABSENT, DECODE, PREFILL
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _LINE = re.compile(rb"\d+ \d+ \d+( \d+:-?[0-9.eE+-]+)+\Z")
 
@@ -137,4 +138,5 @@ IMPORTER = Importer(
     _read,
     fixture="written by the test as the program's fprintf lays it out",
     source="JustVugg/colibri, the C header of its route trace (rt_trace)",
+    passes=2,
 )

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .base import Importer, ImportOptions, RawTrace
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _NAME = re.compile(r"expert_weights_(\d+)\.txt")
 
@@ -104,4 +105,5 @@ IMPORTER = Importer(
     _read,
     fixture="published files",
     source="deepseek-ai/ESFT @579a7711",
+    passes=2,
 )

@@ -19,7 +19,8 @@ from ..errors import UserError
 from ..format import DECODE, PREFILL
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace, integers
 from .json_stream import JsonStream
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _START = re.compile(rb'\s*\[\s*\{\s*"\d+"\s*:\s*(null|\[)')
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .base import Importer, ImportOptions, RawTrace
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _NAME = re.compile(r"layer_(\d+)\.parquet")
 _ROWS = 1 << 14

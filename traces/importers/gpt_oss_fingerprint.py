@@ -17,7 +17,8 @@ import numpy as np
 from ..errors import UserError
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace, integers, numbers
 from .json_stream import JsonStream
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _KEPT = ("dataset", "category")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from ..errors import UserError
-from .source import SourceFile
+from .source_file import SourceFile
 
 _CHUNK = 4 << 20
 """Characters read at a time; an element larger than that is read with twice as many, and so on."""

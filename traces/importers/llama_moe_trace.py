@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..format import ABSENT, DECODE, PREFILL
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _START = re.compile(rb"(layer,expert\r?\n)?\d+,\d+\r?\n\d+,\d+\r?\n")
 
@@ -142,4 +143,5 @@ IMPORTER = Importer(
     _read,
     fixture="written by the test as the pull request describes it",
     source="ggml-org/llama.cpp, pull request 28544",
+    passes=2,
 )

@@ -21,7 +21,8 @@ from ..errors import UserError
 from ..format import COLUMNS, TraceMeta
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace, spans
 from .npz_array import ArchivedArray, archived_arrays
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _GEOMETRY = ("n_hints", "hint_horizon", "far_horizons", "recorder")
 _SMALL = ("lengths", "category", "meta")

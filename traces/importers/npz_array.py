@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .source import SourceFile
+from .source_file import SourceFile
 
 _ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _ERRORS += (SyntaxError, TypeError, MemoryError, OverflowError, RuntimeError)

@@ -29,7 +29,8 @@ from ..errors import UserError
 from ..format import UNKNOWN_TOKEN
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace, spans
 from .router_rule import RouterRule, rule_of
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 from .torch_file import StoredTensor, is_torch_file, load_torch_file
 
 COLUMN = "router_logits"

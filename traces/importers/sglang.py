@@ -21,7 +21,8 @@ from .base import Importer, ImportOptions, RawTrace
 from .json_stream import JsonStream
 from .known_models import KNOWN_MODELS
 from .routed_experts import from_base64, without_dense_layers
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..format import ABSENT, DECODE, PREFILL
 from .base import Importer, ImportOptions, RawTrace
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 from .torch_file import StoredTensor, is_torch_file, load_torch_file
 
 EXTEND, DECODE_MODE, IDLE = 1, 2, 4
@@ -228,4 +229,5 @@ IMPORTER = Importer(
     _read,
     fixture="written by the test with torch.save in the recorder's layout",
     source="sgl-project/sglang: eplb/expert_distribution.py, its detail gatherer and accumulator",
+    passes=3,
 )

@@ -103,6 +103,7 @@ def _importer(source: Source, name: str | None) -> Importer:
     names = ", ".join(importer.name for importer in IMPORTERS)
     for importer in IMPORTERS:
         if importer.name == name if name else importer.recognises_source(source):
+            source.start(importer.passes)
             return importer
     if name:
         raise UserError(f"--format {name}: unknown: must be one of {names}")

@@ -24,7 +24,8 @@ from ..format import DECODE, PREFILL, UNKNOWN_TOKEN
 from .base import Importer, ImportOptions, RawTrace
 from .json_stream import JsonStream
 from .routed_experts import routed_experts, without_dense_layers
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 
 def _recognises(file: SourceFile) -> bool:

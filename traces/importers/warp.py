@@ -14,7 +14,8 @@ import numpy as np
 from ..errors import UserError
 from .base import CHUNK_TOKENS, Importer, ImportOptions, RawTrace, integers
 from .json_stream import JsonStream
-from .source import Source, SourceFile
+from .source import Source
+from .source_file import SourceFile
 
 _START = re.compile(rb'\s*\{\s*"tok"\s*:\s*\d+\s*,\s*"layers"\s*:\s*\[')
 

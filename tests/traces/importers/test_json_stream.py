@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from moefetch.traces.errors import UserError
 from moefetch.traces.importers import json_stream
 from moefetch.traces.importers.json_stream import JsonStream
-from moefetch.traces.importers.source import SourceFile
+from moefetch.traces.importers.source_file import SourceFile
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1, 1) | st.text('"\\,:[]{} aä\n', max_size=6),

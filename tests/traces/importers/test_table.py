@@ -73,6 +73,8 @@ def test_the_file_is_the_trace_in_memory(written, tmp_path, assert_same):
     assert meta.provenance == in_memory.meta.provenance
     assert report.rows == len(in_memory)
     assert told and all(done <= total for done, total in told)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1][0] > 0.49 * told[-1][1]
 
 
 def test_unknown_sources_and_formats_are_named(tmp_path):
