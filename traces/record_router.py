@@ -93,12 +93,12 @@ def check_hint_count(routers: list[Router], count: int) -> None:
     """Raise `UserError` unless every router can name `count` experts."""
     for router in routers:
         if not 0 <= count <= router.n_experts:
-            raise UserError(f"hints: {count}: must be 0 to {router.n_experts}, the model's experts")
+            raise UserError(f"hint count: {count}: must be 0 to {router.n_experts}, the model's experts")
         if count in (0, router.top_k):
             continue
         if not can_select(router, count):
             kind = type(router.module).__name__
-            raise UserError(f"hints: {count}: {kind} selects a fixed number of experts: use {router.top_k}")
+            raise UserError(f"hint count: {count}: {kind} selects a fixed number of experts: use {router.top_k}")
 
 
 def can_select(router: Router, count: int) -> bool:

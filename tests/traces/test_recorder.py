@@ -158,7 +158,7 @@ def test_a_router_with_a_fixed_count_says_so(tmp_path):
 
 @pytest.mark.parametrize("hints", [-1, 9])
 def test_a_hint_count_out_of_range_is_refused(qwen, hints):
-    with pytest.raises(UserError, match=f"hints: {hints}: must be 0 to 8"):
+    with pytest.raises(UserError, match=f"hint count: {hints}: must be 0 to 8"):
         _record(qwen, RecordConfig(n_hints=hints))
 
 
