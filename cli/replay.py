@@ -28,6 +28,7 @@ from ..traces.format import Trace
 from ..traces.importers.base import ImportOptions
 from ..traces.importers.table import import_trace
 from .console import next_command, output, progress, reports_errors
+from .model_engine import replay_on_model
 from .replay_engine import replay_on_rtl, require_simulator
 
 FAILED_STATUS = 1
@@ -57,6 +58,7 @@ class EngineName(StrEnum):
     """What can run a replay."""
 
     RTL = "rtl"
+    MODEL = "model"
 
 
 class Simulator(StrEnum):
@@ -80,7 +82,9 @@ def replay(
     policy: Annotated[
         str, typer.Option(metavar="NAME[,NAME..]|all", help=f"What prefetches: {', '.join(KNOWN_POLICIES)}.")
     ] = "all",
-    engine: Annotated[EngineName, typer.Option(help="What runs the replay.")] = EngineName.RTL,
+    engine: Annotated[
+        EngineName, typer.Option(help="What runs the replay: the RTL, or the cycle model, its equal and far faster.")
+    ] = EngineName.RTL,
     sim: Annotated[Simulator, typer.Option(help=SIMULATOR_HELP)] = Simulator.VERILATOR,
     tokens: Annotated[int | None, typer.Option(min=1, help="Replay the first N decode steps only.")] = None,
     scale: Annotated[
@@ -105,7 +109,8 @@ def replay(
     options = PolicyOptions(budget, victim, abort, hold_cycles, min_score)
     options.require_users(policies)
     require_writable(out)
-    require_simulator(sim.value)
+    if engine is EngineName.RTL:
+        require_simulator(sim.value)
     with progress(f"reading {trace.name}"):
         rows = read_trace(trace, experts)
     plan = make_plan(
@@ -114,7 +119,10 @@ def replay(
     with progress("counting the profile"):
         jobs = build_jobs(plan, policies, options, skipped=_note if policy == "all" else None)
     with failures_end_the_command(), progress(f"replaying {trace.name}") as show:
-        results = replay_on_rtl(jobs, simulator=sim.value, workers=1, show=show)
+        if engine is EngineName.MODEL:
+            results = replay_on_model(jobs, show=show)
+        else:
+            results = replay_on_rtl(jobs, simulator=sim.value, workers=1, show=show)
         report = ReplayReport(plan, results)
     written = report.write(out)
     print_report(report)

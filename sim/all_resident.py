@@ -7,6 +7,9 @@ constants are latencies of hw/commit_port.py, hw/event.py, hw/replay_agent.py an
 from collections.abc import Iterable
 from functools import lru_cache
 
+import numpy as np
+
+from .event_columns import EventColumns
 from .replay_events import ReplayEvent
 from .workload import Workload
 
@@ -34,14 +37,21 @@ END = 4
 
 def all_resident_cycles(events: Iterable[ReplayEvent], workload: Workload) -> int:
     """Return the cycles from the first attention to the last event's end, as a replay counts them."""
-    return START + sum(all_resident_event(event, workload) for event in events)
+    columns = EventColumns.of(events)
+    kinds = np.stack([columns.members, np.diff(columns.first_beat), columns.step_first], axis=1)
+    kinds, counts = np.unique(kinds, axis=0, return_counts=True)
+    cycles = (_event(*kind, workload) for kind in kinds.tolist())
+    return START + sum(cycle * count for cycle, count in zip(cycles, counts.tolist(), strict=True))
 
 
 def all_resident_event(event: ReplayEvent, workload: Workload) -> int:
     """Return the cycles from the end of the event before to the end of this one."""
-    members = len({beat.expert for beat in event.beats})
-    attention = workload.attention_cycles + (workload.step_cycles if event.step_first else 0)
-    arrival = max(1, attention) + (APPLY if event.step_first else 0) + len(event.beats)
+    return _event(len({beat.expert for beat in event.beats}), len(event.beats), event.step_first, workload)
+
+
+def _event(members: int, beats: int, step_first: bool, workload: Workload) -> int:
+    attention = workload.attention_cycles + (workload.step_cycles if step_first else 0)
+    arrival = max(1, attention) + (APPLY if step_first else 0) + beats
     expert_cycles = max(workload.expert_cycles, workload.expert_beats + ELEMENT_READ)
     return arrival + _experts(members, expert_cycles, workload.n_pe)
 

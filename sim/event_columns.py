@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -96,6 +97,13 @@ class EventColumns(Sequence[ReplayEvent]):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    @cached_property
+    def members(self) -> Ints:
+        """Distinct experts of each event."""
+        event = np.repeat(np.arange(len(self)), np.diff(self.first_beat))
+        keys = np.unique(event << 16 | self.expert)
+        return np.bincount(keys >> 16, minlength=len(self))
 
     @property
     def tokens(self) -> int:

@@ -11,6 +11,9 @@ from .replay_events import ReplayEvent
 from .weight_profile import WeightProfile
 from .workload import Workload
 
+MODEL_ENGINE = "model"
+"""Name of the cycle model as an engine."""
+
 
 @dataclass(frozen=True)
 class ReplayJob:
@@ -33,7 +36,7 @@ class ReplayJob:
 
 @dataclass
 class ReplayResult:
-    """What came out; all figures measured by the engine named.
+    """What came out; all figures counted by the engine named.
 
     `counters` has every name of hw/counter_names.py, aliases included, over the replay alone; `cycles` is the total
     from the first attention to the last event's end; `step_cycles` has those of each decode step, and adds up to it.
@@ -52,3 +55,8 @@ class ReplayResult:
     statistics: dict[str, Any] = field(default_factory=dict)
     wall_seconds: float = 0.0
     log: Path | None = None
+
+    @property
+    def modelled(self) -> bool:
+        """The cycle model was the engine; else it was the RTL."""
+        return self.engine == MODEL_ENGINE

@@ -7,7 +7,7 @@ leader, reads in every cycle that the writer leaves, and the others not at all u
 from . import fields as f
 from .compiled import compiled
 from .stalls import apply_change, count_cycles, next_change
-from .trains import retire_trains, writes_before
+from .trains import first_write, retire_trains, writes_of
 
 
 @compiled
@@ -122,16 +122,43 @@ def _foresee(config, reg, mem):
 @compiled
 def _leader_finish(config, reg, mem, bank, now, rest):
     """Return the first cycle before which `rest` cycles from `now` on are free of writes to `bank`."""
-    written = writes_before(config, reg, mem, bank, now)
-    low = now + rest
-    high = low + writes_before(config, reg, mem, bank, f.INF // 4) - written
+    for row in range(f.TRAIN + reg[f.R_TRAIN_FIRST], f.TRAIN + reg[f.R_TRAINS]):
+        end = mem[row, f.T_DONE]
+        if mem[row, f.T_BANK] != bank or end <= now:
+            continue
+        begin = max(now, first_write(config, mem, row))
+        if now + rest <= begin:
+            return now + rest
+        rest -= begin - now
+        written = writes_of(config, mem, row, begin)
+        free = end - begin - (writes_of(config, mem, row, end) - written)
+        if rest <= free:
+            return _free_cycle(config, mem, row, begin, end, written, rest)
+        rest -= free
+        now = end
+    return now + rest
+
+
+@compiled
+def _free_cycle(config, mem, row, begin, end, written, rest):
+    """Return the first cycle before which a train leaves `rest` cycles from `begin` on to the reader."""
+    low, high = begin + rest, end
     while low < high:
         middle = (low + high) // 2
-        if middle - now - (writes_before(config, reg, mem, bank, middle) - written) >= rest:
+        if middle - begin - (writes_of(config, mem, row, middle) - written) >= rest:
             high = middle
         else:
             low = middle + 1
     return low
+
+
+@compiled
+def _writes_between(config, reg, mem, bank, begin, end):
+    found = 0
+    for row in range(f.TRAIN + reg[f.R_TRAIN_FIRST], f.TRAIN + reg[f.R_TRAINS]):
+        if mem[row, f.T_BANK] == bank and mem[row, f.T_DONE] > begin:
+            found += writes_of(config, mem, row, end) - writes_of(config, mem, row, begin)
+    return found
 
 
 @compiled
@@ -149,7 +176,7 @@ def _read(config, reg, mem, begin, end):
             led |= 1 << bank
             missed = 0
             if mem[f.BANK + bank, 0] > begin:
-                missed = writes_before(config, reg, mem, bank, end) - writes_before(config, reg, mem, bank, begin)
+                missed = _writes_between(config, reg, mem, bank, begin, end)
             lost += missed
         mem[element, f.P_REST] -= end - begin - missed
         mem[element, f.P_AT] = end

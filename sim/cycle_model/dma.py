@@ -5,7 +5,7 @@ from .compiled import compiled
 from .link import service_before
 from .plan import STATUS, cut_plan, extend_plan
 from .stalls import post
-from .trains import taken_before
+from .trains import ended_before, taken_before
 
 LOAD = 2
 """Cycles from a descriptor to its first burst being cut."""
@@ -59,7 +59,6 @@ def load(config, reg, mem, engine, slot, cycle):
     mem[state, f.E_READY] = f.INF
     mem[state, f.E_BANK] = slot % config[f.C_BANKS]
     mem[state, f.E_LAST] = 0
-    reg[f.R_UNIFORM] = 0
     if engine == f.DEMAND:
         post(reg, mem, cycle + 1, f.CHANGE_DEMAND_BUSY, 1)
     extend_plan(config, reg, mem)
@@ -117,9 +116,11 @@ def beats_left(config, reg, mem, cycle):
     if not (mem[state, f.E_ACTIVE] or mem[state, f.E_READY] > cycle):
         return 0
     left = mem[state, f.E_TOTAL] - mem[state, f.E_POSITION]
+    ended = ended_before(config, reg, mem, cycle - 1)
     for row in range(f.TRAIN + reg[f.R_TRAIN_FIXED], f.TRAIN + reg[f.R_TRAINS]):
         if mem[row, f.T_ENGINE] == f.PREFETCH and mem[row, f.T_ENTRY] == mem[state, f.E_ENTRY]:
-            left += (mem[row, f.T_COUNT] - taken_before(config, mem, row, cycle)) * mem[row, f.T_BEATS]
+            taken = taken_before(config, mem, row, cycle, ended) * mem[row, f.T_UNIT]
+            left += mem[row, f.T_BEATS] - min(mem[row, f.T_BEATS], taken)
     return left
 
 

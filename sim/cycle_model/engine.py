@@ -10,7 +10,7 @@ import numpy as np
 from ...hw.counter_names import COUNTERS, with_aliases
 from ..golden.laws import check_laws
 from ..golden.statistics import NAMES, Statistics
-from ..replay_result import ReplayJob, ReplayResult
+from ..replay_result import MODEL_ENGINE, ReplayJob, ReplayResult
 from . import fields as f
 from .machine import Machine, build_machine
 from .records import SOURCES
@@ -60,7 +60,7 @@ def result_of(job: ReplayJob, machine: Machine, seconds: float) -> ReplayResult:
     check_laws(with_aliases(counters))
     ends = [0, *machine.store.step_end[: reg[f.R_STEP] - 1].tolist(), int(reg[f.R_TOTAL])]
     return ReplayResult(
-        engine="model",
+        engine=MODEL_ENGINE,
         job=job,
         counters=with_aliases(counters),
         cycles=int(reg[f.R_TOTAL]),
@@ -80,6 +80,7 @@ def counters_of(machine: Machine) -> dict[str, int]:
     reg = machine.reg
     found = {name: int(reg[f.K + place]) for place, name in enumerate(COUNTERS)}
     found["cycles"] = int(reg[f.R_TOTAL])
+    found["bursts"] = int(reg[f.R_BURSTS])
     open_event = ("compute", "stall_slot", "stall_queue", "stall_link", "stall_grant", "stall_bank")
     found["outside"] = found["cycles"] - sum(found[name] for name in open_event)
     found["queued_open"] = int(reg[f.R_QUEUE])

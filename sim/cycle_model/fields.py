@@ -88,7 +88,6 @@ INF = 1 << 60
     R_BATCH_VALID,  # the batch's first status shows from here on
     R_BATCH_LEFT,
     R_CONTIGUOUS,  # equal bursts at the plan's end that follow each other on the link without a gap
-    R_UNIFORM,  # equal bursts of one engine at the plan's end
     R_ACCOUNTED,
     R_PENDING,
     R_HOT,  # a read may lose its bank
@@ -138,7 +137,7 @@ INF = 1 << 60
     R_COMMIT,  # what the commit port does next
     R_EXTRA_GROUPS,
     N_REGISTERS,
-) = range(80)
+) = range(79)
 
 N_COLUMNS = 16
 # Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
@@ -156,9 +155,7 @@ PREDICTION = RELEASE + RELEASES
 PREDICTIONS = 1024
 POP = PREDICTION + PREDICTIONS
 POPS = 1024
-HISTORY = POP + POPS
-RING = 256
-BANK = HISTORY + RING
+BANK = POP + POPS
 TARGET = BANK + 64
 CHANGE = TARGET + 8
 CHANGES = 4096
@@ -193,28 +190,26 @@ FREE, FILLING, RESIDENT, DRAINING = range(4)
 (E_ENTRY, E_POSITION, E_TOTAL, E_VALID, E_ACTIVE, E_READY, E_BANK, E_LAST, E_CUT, N_ENGINE) = range(10)
 PREFETCH, DEMAND = 0, 1
 
-# Trains: bursts of one transfer at equal distances.
+# Trains: bursts of one transfer, planned together.
 (
     T_ENTRY,
     T_ENGINE,
     T_BANK,
     T_CLASS,
     T_COUNT,
+    T_UNIT,  # beats of a burst; the last one may be shorter
     T_BEATS,
+    T_FOLLOWS,  # each is requested when the one N before it has ended; else every second cycle
     T_TAKE,  # request of the first burst
-    T_TAKE_SERVICE,  # or the service cycle before it, -1 if requests lie at equal distances in cycles
-    T_START,  # first service cycle of the first burst
-    T_STRIDE,
+    T_START,  # service cycle of the first beat's first cycle
+    T_ROUND,  # bursts of a round, all of them if the link never idles between
+    T_STRIDE,  # service cycles from a round to the next
     T_INDEX,
-    T_INDEX_STRIDE,
     T_LIMIT,  # beats from this service cycle on are discarded
     T_BEFORE,  # when the engine could have requested the first burst
     T_DONE,  # its beats are in the SRAM before this cycle
     N_TRAIN,
-) = range(16)
-
-# Last bursts, by number modulo RING.
-(H_TAKE, H_END, H_START, H_SPAN, N_HISTORY) = range(5)
+) = range(17)
 
 # Processing elements.
 (P_BUSY, P_FREE, P_GRANT, P_SLOT, P_BANK, P_EXPERT, P_STATUS, P_READING, P_REST, P_AT, P_FINISH, P_LOST, N_ELEMENT) = (

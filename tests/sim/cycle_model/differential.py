@@ -14,14 +14,14 @@ from moefetch.sim.rtl_engine import run_rtl
 BUILDS = Path("build") / "simulators"
 
 
-def difference(job: ReplayJob, folder: Path) -> str:
+def difference(job: ReplayJob, folder: Path, verilog: Path | None = None) -> str:
     """Return how model and RTL differ on a job, empty if they agree in every cycle, counter and statistic."""
     rtl = run_rtl(
         job,
         simulator="native",
         build_root=BUILDS.resolve(),
         work_dir=folder,
-        verilog=emit_harness(job.unit).resolve(),
+        verilog=verilog or emit_harness(job.unit).resolve(),
     )
     return compare(job, rtl, (folder / "commits.log").read_text())
 
