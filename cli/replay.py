@@ -19,6 +19,7 @@ from ..sim.model_spec import load_model
 from ..sim.platform_spec import load_platform
 from ..sim.policies import KNOWN_POLICIES, PolicyOptions, parse_policies
 from ..sim.prediction_time import largest_valid_scale
+from ..sim.profile_files import AnyProfile, load_profile, require_profile_fits
 from ..sim.report import ReplayReport, require_writable
 from ..sim.simulator import SimulationError
 from ..sim.unit_fit import fit_unit, require_fit, with_predictors
@@ -32,6 +33,7 @@ from .model_engine import replay_on_model
 from .replay_engine import replay_on_rtl, require_simulator
 
 FAILED_STATUS = 1
+NO_PROFILE = "none"
 DEFAULT_UNIT = "default"
 TABLE_WIDTH = 150
 
@@ -103,6 +105,14 @@ def replay(
     abort: Annotated[Abort | None, typer.Option(help="Wrong prefetches in flight; default never.")] = None,
     hold_cycles: Annotated[int | None, typer.Option(min=0, help="How long st_moe_paper holds its set.")] = None,
     min_score: Annotated[int | None, typer.Option(min=0, max=255, help="Lowest score of a candidate.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|none",
+            help="Tables that `moefetch profile` wrote; one for each predictor. none: start from empty tables. "
+            "Default: counted on the trace's last fifth.",
+        ),
+    ] = None,
 ) -> None:
     """Replay a trace through the RTL in lockstep with the golden model, and report what it cost."""
     policies = parse_policies(policy)
@@ -114,8 +124,9 @@ def replay(
     with progress(f"reading {trace.name}"):
         rows = read_trace(trace, experts)
     plan = make_plan(
-        trace, rows, model=model, platform=platform, policy=policy, scale=scale, unit=unit, tokens=tokens, batch=batch
-    )
+        trace, rows, model=model, platform=platform, policy=policy, scale=scale, unit=unit, tokens=tokens, batch=batch,
+        profiles=profile,
+    )  # fmt: skip
     with progress("counting the profile"):
         jobs = build_jobs(plan, policies, options, skipped=_note if policy == "all" else None)
     with failures_end_the_command(), progress(f"replaying {trace.name}") as show:
@@ -153,6 +164,7 @@ def make_plan(
     unit: str | None = None,
     tokens: int | None = None,
     batch: int = 1,
+    profiles: list[str] | None = None,
 ) -> ReplayPlan:
     """Return the plan of a replay; raises UserError naming what does not go together."""
     model_spec, platform_spec = load_model(model), load_platform(platform)
@@ -164,7 +176,27 @@ def make_plan(
     if factor is None:
         factor = largest_valid_scale(model_spec, platform_spec, chosen, policies, trace.meta.top_k)
     workload = derive(model_spec, platform_spec, factor)
-    return ReplayPlan(path, trace, workload, _unit_for(unit, chosen, workload), tokens, batch)
+    fitted = _unit_for(unit, chosen, workload)
+    return ReplayPlan(path, trace, workload, fitted, tokens, batch, _read_profiles(profiles, trace, fitted))
+
+
+def _read_profiles(names: list[str] | None, trace: Trace, unit: UnitConfig) -> tuple[AnyProfile, ...] | None:
+    if not names:
+        return None
+    if NO_PROFILE in names:
+        if len(names) > 1:
+            raise UserError(f"--profile {NO_PROFILE}: must be the only one")
+        return ()
+    meta, found = trace.meta, {}
+    for path in map(Path, names):
+        profile = load_profile(path)
+        require_profile_fits(
+            profile, path, n_layers=meta.n_layers, n_experts=meta.n_experts, top_k=meta.top_k, rules=unit.weight_rules
+        )
+        if type(profile) in found:
+            raise UserError(f"--profile {path}: is of the same predictor as another")
+        found[type(profile)] = profile
+    return tuple(found.values())
 
 
 def _parse_scale(text: str) -> int | None:

@@ -18,6 +18,7 @@ from .policies import Policy, PolicyOptions, policy_settings
 from .predictors.interface import PredictorEvent
 from .predictors.st_moe_paper import StMoePaper
 from .profile import Profile
+from .profile_files import AnyProfile
 from .replay_events import decode_steps
 from .replay_result import ReplayJob
 from .weight_profile import WeightProfile
@@ -63,7 +64,8 @@ def profile_rows(trace: Trace) -> NDArray[np.intp]:
 class ReplayPlan:
     """What all policies of a replay share.
 
-    `tokens` is the number of decode steps asked for, None for all; `batch` the sequences of a step.
+    `tokens` is the number of decode steps asked for, None for all; `batch` the sequences of a step; `given` the
+    predictors' tables before the replay, none if it is empty, or None for those counted on the trace's end.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class ReplayPlan:
     unit: UnitConfig
     tokens: int | None
     batch: int = 1
+    given: tuple[AnyProfile, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.batch * self.trace.meta.top_k > MAX_BEATS:
@@ -98,20 +101,26 @@ class ReplayPlan:
         return profile_rows(self.trace)
 
     @cached_property
-    def profile(self) -> Profile:
+    def profile(self) -> Profile | None:
         """The correlation tables before the replay."""
+        if self.given is not None:
+            return next((profile for profile in self.given if isinstance(profile, Profile)), None)
         part = self.trace.select(self.profiled_rows)
-        meta = part.meta
-        return Profile.count(part.experts, part.sequence_starts(), meta.n_experts, meta.top_k)
+        return Profile.count(part.experts, part.sequence_starts(), part.meta.n_experts, part.meta.top_k)
 
     @cached_property
-    def weight_profile(self) -> WeightProfile:
-        """The weight tables before the replay, trained on the same tokens."""
+    def weight_profile(self) -> WeightProfile | None:
+        """The weight tables before the replay."""
+        if self.given is not None:
+            return next((profile for profile in self.given if isinstance(profile, WeightProfile)), None)
         part = self.trace.select(self.profiled_rows)
         return WeightProfile.train(part.experts, part.sequence_starts(), part.meta.n_experts, self.unit.weight_rules)
 
     def profile_statement(self) -> str:
         """Say on what the profile was counted and how much of it is replayed."""
+        if self.given is not None:
+            kinds = " and ".join(sorted("weights" if isinstance(p, WeightProfile) else "st_moe" for p in self.given))
+            return f"read from a file for {kinds}, none for others" if kinds else "none: all tables start empty"
         n_decode = int((self.trace.phase == 1).sum())
         count, both = len(self.profiled_rows), len(np.intersect1d(self.profiled_rows, self.replayed_rows))
         return (
@@ -149,13 +158,9 @@ class ReplayPlan:
             predictor=policy.predictor,
             settings=settings,
             top_k=(meta.top_k,) * meta.n_layers,
-            profile=self._profile_of(policy),
+            profile=None if policy.predictor in (None, "weights") else self.profile,
+            weight_profile=self.weight_profile if policy.predictor == "weights" else None,
         )
-
-    def _profile_of(self, policy: Policy) -> Profile | WeightProfile | None:
-        if policy.predictor is None:
-            return None
-        return self.weight_profile if policy.predictor == "weights" else self.profile
 
     def _geometry_settings(self) -> dict[str, int]:
         workload, unit = self.workload, self.unit

@@ -15,7 +15,6 @@ from .predictors import predictor_class
 from .predictors.interface import Predictor
 from .replay_events import ReplayEvent
 from .replay_result import ReplayJob
-from .weight_profile import WeightProfile
 from .wire import decode_grant
 
 
@@ -41,13 +40,13 @@ def golden_predictor(job: ReplayJob) -> Predictor | None:
     """Return the golden twin of the job's predictor, with its tables loaded."""
     if job.predictor is None:
         return None
-    settings, profile = job.settings, job.profile
+    settings = job.settings
     geometry = settings["n_layers"], settings["n_experts"]
     predictor = predictor_class(job.predictor)
     if job.predictor == "weights":
-        tables = profile.tables if isinstance(profile, WeightProfile) else None
+        tables = None if job.weight_profile is None else job.weight_profile.tables
         return predictor(*geometry, job.unit.weight_rules, min_score=settings["min_score"], tables=tables)
-    return predictor(*geometry, settings["row_entries"], min_score=settings["min_score"], profile=profile)
+    return predictor(*geometry, settings["row_entries"], min_score=settings["min_score"], profile=job.profile)
 
 
 ALLOCATES = (Issue.FREE, Issue.EVICT, Issue.OWN_RELEASED)

@@ -62,9 +62,9 @@ def workload_inputs(job: ReplayJob) -> dict[str, int]:
 def programming(job: ReplayJob) -> Iterator[Write]:
     """Yield the register writes that a job needs before its start, the counters' clear last."""
     yield from top_k_writes(job.unit, job.top_k)
-    if isinstance(job.profile, WeightProfile):
-        yield from weight_writes(job.unit, _weight_rows(job.profile))
-    elif job.predictor is not None and job.profile is not None:
+    if job.weight_profile is not None:
+        yield from weight_writes(job.unit, _weight_rows(job.weight_profile))
+    if job.predictor is not None and job.profile is not None:
         yield from table_writes(job.unit, job.unit.predictors.index(job.predictor), _rows(job.profile))
     yield from settings_writes(job.unit, job.settings)
     clear = field_table(job.unit)["clear"]

@@ -20,7 +20,8 @@ class ReplayJob:
     """One trace under one policy on one workload and unit.
 
     `settings` are register fields by name (hw/settings.py) that differ from the workload's geometry; `predictor`
-    is the policy's predictor name or None; `profile` the table contents that are loaded before the run.
+    is the policy's predictor name or None; `profile` the CCT contents, or `weight_profile` the weights, that are
+    loaded before the run.
     """
 
     name: str
@@ -31,7 +32,8 @@ class ReplayJob:
     predictor: str | None
     settings: dict[str, int]
     top_k: tuple[int, ...]
-    profile: Profile | WeightProfile | None
+    profile: Profile | None
+    weight_profile: WeightProfile | None = None
 
 
 @dataclass
