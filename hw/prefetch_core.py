@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .budget import BudgetCounter
 from .candidates import CandidateMerge
+from .clock_gate import in_control
 from .commands import CommandSignature
 from .commit_counts import COUNTED, CommitCounts
 from .commit_port import CommitPort
@@ -50,6 +51,8 @@ class PrefetchCore(wiring.Component):
         Copied at a step's first event.
     topk_layer : Out, topk_value : In
         Look-up of the per-layer top-k, combinational.
+    awake : Out
+        Something is under way, or arrives, in the parts that `ClockGate` may stop.
     apply : Out
         The settings are copied in this cycle: a step's first event begins, or none has closed yet.
     tables : In(TableSignature) * len(config.predictors)
@@ -73,6 +76,7 @@ class PrefetchCore(wiring.Component):
                 "read": In(SlotReadSignature(config)).array(config.n_pe),
                 "axi": Out(Axi4ReadSignature(config)),
                 "settings": In(settings_layout(config)),
+                "awake": Out(1),
                 "apply": Out(1),
                 "topk_layer": Out(config.layer_bits),
                 "topk_value": In(bits_for(config.max_top_k + 1)),
@@ -90,14 +94,14 @@ class PrefetchCore(wiring.Component):
         """Elaborate."""
         m = Module()
         config = self._config
-        m.submodules.intake = self._intake = EventIntake(config=config)
-        m.submodules.predictors = self._predictors = PredictorBank(config=config)
-        m.submodules.merge = self._merge = CandidateMerge(config=config)
-        m.submodules.budget = self._budget = BudgetCounter(config=config)
-        m.submodules.queue = self._queue = PrefetchQueue(config=config)
-        m.submodules.directory = self._directory = ResidencyDirectory(config=config)
-        m.submodules.search = self._search = VictimSearch(config=config)
-        m.submodules.commit = self._commit = CommitPort(config=config)
+        m.submodules.intake = self._intake = in_control(config, EventIntake(config=config))
+        m.submodules.predictors = self._predictors = in_control(config, PredictorBank(config=config))
+        m.submodules.merge = self._merge = in_control(config, CandidateMerge(config=config))
+        m.submodules.budget = self._budget = in_control(config, BudgetCounter(config=config))
+        m.submodules.queue = self._queue = in_control(config, PrefetchQueue(config=config))
+        m.submodules.directory = self._directory = in_control(config, ResidencyDirectory(config=config))
+        m.submodules.search = self._search = in_control(config, VictimSearch(config=config))
+        m.submodules.commit = self._commit = in_control(config, CommitPort(config=config))
         m.submodules.dma = self._dma = DmaController(config=config)
         m.submodules.sram = self._sram = ExpertSram(config=config)
         m.submodules.counts = self._counts = CommitCounts(config=config)
@@ -110,6 +114,7 @@ class PrefetchCore(wiring.Component):
         self._connect_dma(m)
         self._connect_counters(m)
         self._connect_status(m)
+        self._tell_awake(m)
         connect(m, self._commit.directory, self._directory.port)
         connect(m, self._commit.search, self._search.search)
         connect(m, self._commit.search_rows, self._search.rows)
@@ -177,9 +182,11 @@ class PrefetchCore(wiring.Component):
     def _connect_queues(self, m):
         """Connect the prefetch queue, the misses of the open event and the grants on their way out."""
         config, commit, queue = self._config, self._commit, self._queue
-        m.submodules.misses = misses = SyncFIFOBuffered(width=config.expert_bits, depth=config.max_experts)
+        misses = SyncFIFOBuffered(width=config.expert_bits, depth=config.max_experts)
+        m.submodules.misses = misses = in_control(config, misses)
         grant = grant_layout(config)
-        m.submodules.grants = grants = SyncFIFOBuffered(width=grant.size, depth=config.max_experts)
+        grants = SyncFIFOBuffered(width=grant.size, depth=config.max_experts)
+        m.submodules.grants = grants = in_control(config, grants)
         self._misses = misses
         m.d.comb += [
             queue.insert.valid.eq(commit.queue.insert),
@@ -286,3 +293,15 @@ class PrefetchCore(wiring.Component):
         ]
         with m.If(self._intake.apply):
             m.d.sync += state.step_number.eq(state.step_number + 1)
+
+    def _tell_awake(self, m):
+        """Tell when a gated part acts, or has a reason to, other than a register access."""
+        intake, merge, commit, dma = self._intake, self._merge, self._commit, self._dma
+        arrives = self.route.valid | self.hint.valid | self.release.valid | dma.status.valid | self.command.valid
+        leaves = self.grant.valid & self.grant.ready
+        passes = intake.event.valid | merge.candidate.valid | self._predictors.busy
+        commits = commit.busy | commit.classifying | commit.record_valid
+        issues = (self._misses.r_rdy & dma.demand.ready & ~commit.blocked) | (
+            self._queue.head.valid & dma.prefetch.ready & ~commit.quiesced
+        )
+        m.d.comb += self.awake.eq(arrives | leaves | passes | commits | issues)

@@ -1,9 +1,10 @@
 """The prefetch unit: core and registers, with the names that an SoC connects to."""
 
-from amaranth import Module
+from amaranth import ClockDomain, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from .clock_gate import CONTROL, ClockGate, in_control
 from .config import UnitConfig
 from .interfaces import (
     Axi4LiteSignature,
@@ -62,7 +63,11 @@ class PrefetchUnit(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.core = core = PrefetchCore(config=config)
-        m.submodules.registers = registers = RegisterBank(config=config)
+        m.submodules.registers = registers = in_control(config, RegisterBank(config=config))
+        if config.clock_gating:
+            m.domains += ClockDomain(CONTROL)
+            m.submodules.gate = gate = ClockGate()
+            m.d.comb += gate.awake.eq(core.awake | registers.awake)
         connect(m, flipped(self.route), core.route)
         connect(m, flipped(self.hint), core.hint)
         connect(m, core.grant, flipped(self.grant))

@@ -74,6 +74,8 @@ class RegisterBank(wiring.Component):
         To its tables.
     irq : Out
         Interrupt, level.
+    awake : Out
+        An access is under way or arrives, or the core tells of a fault.
     """
 
     write_latency = 2
@@ -100,6 +102,7 @@ class RegisterBank(wiring.Component):
                 "counters": Out(CounterPortSignature()),
                 "tables": Out(TableSignature(config)).array(len(config.predictors)),
                 "irq": Out(1),
+                "awake": Out(1),
             }
         )
 
@@ -143,6 +146,7 @@ class RegisterBank(wiring.Component):
     # Outputs
 
     def _drive_outputs(self, m: Module) -> None:
+        told = self.faults.transfer_error | self.faults.route_fault | self.faults.queue_overflow
         for register in self._map.values():
             for field in register.fields:
                 if field.name in self.settings.shape().members:
@@ -155,6 +159,7 @@ class RegisterBank(wiring.Component):
         m.d.comb += [
             self.topk_value.eq(Array(active)[self.topk_layer]),
             self.irq.eq((self._irq & self._stored["irq_enable"]).any()),
+            self.awake.eq(self._axi.awake | self.command.valid | told),
         ]
 
     def _elaborate_events(self, m: Module) -> None:

@@ -28,6 +28,8 @@ class HoldTimer(wiring.Component):
         Number of the event that the prediction was made at.
     released : Out
         The event has ended and the timer has run down.
+    running : Out
+        The timer has not run down.
     """
 
     latency = 1
@@ -39,6 +41,7 @@ class HoldTimer(wiring.Component):
                 "hold_cycles": In(HOLD_BITS),
                 "event": In(EVENT_BITS),
                 "released": Out(1),
+                "running": Out(1),
             }
         )
 
@@ -51,7 +54,7 @@ class HoldTimer(wiring.Component):
         m: Any = Module()
         n_ended = Signal(EVENT_BITS)
         left = Signal(HOLD_BITS)
-        m.d.comb += self.released.eq((n_ended != self.event) & (left == 0))
+        m.d.comb += [self.running.eq(left != 0), self.released.eq((n_ended != self.event) & (left == 0))]
         with m.If(self.event_end):
             m.d.sync += [n_ended.eq(n_ended + 1), left.eq(self.hold_cycles)]
         with m.Elif(left != 0):

@@ -57,6 +57,7 @@ class StMoePredictor(wiring.Component):
         self._do_first = Signal()
         self._predicted = Signal()
         self._waiting = Signal()
+        self._timing = Signal()
 
     if TYPE_CHECKING:
 
@@ -120,7 +121,7 @@ class StMoePredictor(wiring.Component):
         tables_idle = Signal()
         m.d.comb += [
             self.wait.eq(self.event.valid & ~self.event.ready),
-            self.busy.eq(~tables_idle | self._waiting | self._ranking.busy),
+            self.busy.eq(~tables_idle | self._waiting | self._timing | self._ranking.busy),
             self._table.unlocked.eq(tables_idle),
         ]
         with m.FSM() as fsm:
@@ -202,6 +203,7 @@ class StMoePredictor(wiring.Component):
                 hold.hold_cycles.eq(self.hold_cycles),
                 hold.event.eq(self._event),
                 released.eq(hold.released),
+                self._timing.eq(hold.running),
             ]
         m.d.comb += [
             ranking.start.eq((self._predicted | self._waiting) & released),
