@@ -54,3 +54,9 @@ def default_device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def position_count(*models: Any) -> int | None:
+    """Return how many positions a text may have in every model, None where none of them says."""
+    found = [getattr(m.config.get_text_config(), "max_position_embeddings", None) for m in models]
+    return min((count for count in found if count is not None), default=None)

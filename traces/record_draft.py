@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .errors import UserError
 from .record_blocks import BlockTap, find_blocks
+from .record_checkpoint import position_count
 from .record_router import Router, Selection, route
 
 DraftMap = Literal["auto", "direct", "fitted"]
@@ -116,7 +117,7 @@ class DraftPredictor:
             "map": "none: the draft's attention output as it is",
         }
         if self._fitted:
-            fit = self._fit([text[: _positions(draft.model, self._model)] for text in texts])
+            fit = self._fit([text[: position_count(draft.model, self._model)] for text in texts])
             said["map"] = {"kind": "linear, fitted from the draft's to the target's space on the prompts"} | fit
         return said | draft.provenance
 
@@ -134,9 +135,8 @@ class DraftPredictor:
             with self:
                 for ids in texts:
                     for each in (self.draft.model, self._model):
-                        each(
-                            input_ids=torch.tensor([list(ids)], device=next(each.parameters()).device), use_cache=False
-                        )
+                        tokens = torch.tensor([list(ids)], device=next(each.parameters()).device)
+                        each(input_ids=tokens, use_cache=False)
                     for index, regression in enumerate(sums):
                         regression.add(self._input(index), gates[index])
         finally:
@@ -144,12 +144,6 @@ class DraftPredictor:
                 hook.remove()
         self._maps = [regression.solve() for regression in sums]
         return {"tokens": sums[0].count, "ridge": RIDGE, "variance_explained": [round(s.explained, 4) for s in sums]}
-
-
-def _positions(*models: Any) -> int | None:
-    """Return how many positions all the models have, None where they do not say."""
-    found = [getattr(m.config.get_text_config(), "max_position_embeddings", None) for m in models]
-    return min((n for n in found if n is not None), default=None)
 
 
 class _Regression:

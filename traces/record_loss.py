@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from .errors import UserError
+from .record_checkpoint import position_count
 
 
 @torch.no_grad()
@@ -18,7 +19,7 @@ def text_loss(model: Any, texts: Sequence[Sequence[int]]) -> tuple[float, int]:
     Texts (token ids) are cut to the model's positions. Raises UserError if no text has two tokens.
     """
     device = next(model.parameters()).device
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    positions = position_count(model)
     total, count = 0.0, 0
     for ids in texts:
         tokens = torch.tensor([list(ids[:positions])], device=device)

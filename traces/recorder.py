@@ -12,6 +12,7 @@ import transformers
 
 from .errors import UserError
 from .format import DECODE, Trace, TraceMeta
+from .record_checkpoint import position_count
 from .record_config import RecordConfig
 from .record_draft import Draft, DraftPredictor, check_draft
 from .record_loss import text_loss
@@ -50,21 +51,23 @@ def record(
     """
     if draft is not None:
         _check_speculative(draft, model, tokenizer, config)
+    texts = _token_ids(tokenizer, "prompt", prompts)
+    judged = texts if validation is None else _token_ids(tokenizer, "validation text", validation)
     routers = find_routers(model)
-    judged = prompts if validation is None else validation
-    with _routing(model, tokenizer, routers, config, judged) as (top_k, said):
+    with _routing(model, routers, config, judged) as (top_k, said):
         n_hints = top_k if config.n_hints is None else config.n_hints
         check_hint_count(routers, n_hints)
         horizons = _horizons(config, len(routers))
         predictor = None if draft is None else DraftPredictor(draft, model, routers, n_hints)
         if predictor is not None:
-            said |= {"speculative": predictor.prepare([tokenizer(text)["input_ids"] for text in prompts])}
+            said |= {"speculative": predictor.prepare(texts)}
         with RouterTap(routers, n_hints, horizons, logits=config.logits) as tap, predictor or nullcontext():
             if predictor is None:
                 decoder = PlainDecoder(model, tap, config.temperature, top_k)
             else:
                 decoder = SpeculativeDecoder(model, tap, predictor, top_k)
-            parts = list(_sequences(decoder, model, tokenizer, prompts, config, progress))
+            positions = position_count(model, *(() if draft is None else (draft.model,)))
+            parts = list(_sequences(decoder, texts, config, _end_tokens(model), positions, progress))
     has_hints = n_hints > 0 and (len(horizons) > 0 or draft is not None)
     meta = TraceMeta(
         model=name,
@@ -95,7 +98,7 @@ def _check_speculative(draft: Draft, model: Any, tokenizer: Any, config: RecordC
 
 @contextmanager
 def _routing(
-    model: Any, tokenizer: Any, routers: list[Router], config: RecordConfig, judged: Sequence[str]
+    model: Any, routers: list[Router], config: RecordConfig, judged: Sequence[Sequence[int]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Give the model its top-k shape, if there is one; yields the largest top-k and what the provenance says."""
     if config.shape is None:
@@ -103,10 +106,9 @@ def _routing(
         return
     with top_k_shape(routers, config.shape):
         pass  # refuses a wrong shape before the loss is measured
-    texts = [tokenizer(text)["input_ids"] for text in judged]
-    full, count = text_loss(model, texts)
+    full, count = text_loss(model, judged)
     with top_k_shape(routers, config.shape) as counts:
-        figures = {"tokens": count, "loss_full": full, "loss_shape": text_loss(model, texts)[0]}
+        figures = {"tokens": count, "loss_full": full, "loss_shape": text_loss(model, judged)[0]}
         yield max(counts), {"top_k_shape": {"shape": str(config.shape), "layers": counts, "validation": figures}}
 
 
@@ -123,21 +125,21 @@ def _horizons(config: RecordConfig, n_layers: int) -> range:
 
 def _sequences(
     decoder: PlainDecoder | SpeculativeDecoder,
-    model: Any,
-    tokenizer: Any,
-    prompts: Sequence[str],
+    prompts: Sequence[list[int]],
     config: RecordConfig,
+    ends: set[int],
+    positions: int | None,
     progress: Progress,
 ) -> Iterator[Rows]:
     """Yield the rows of each sequence, until the wanted number of decode rows is there."""
-    ends = _end_tokens(model)
     decoded = 0
     for first in range(0, len(prompts), config.batch):
         group = range(first, min(first + config.batch, len(prompts)))
         limit = _rows_left(config, decoded)
         if limit < 1:
             return
-        ids = [_prompt_ids(model, tokenizer, prompts[index], index, limit) for index in group]
+        ids = [prompts[index] for index in group]
+        _check_lengths(group, ids, limit, positions)
         parts: list[list[Rows]] = [[] for _ in ids]
         done = decoded
         for place, rows in decoder.decode(ids, limit, [config.seed + index for index in group], ends):
@@ -169,17 +171,21 @@ def _numbered(index: int, rows: Rows) -> Rows:
     return {"sequence": np.full(count, index, np.int32), "position": np.arange(count, dtype=np.int32)} | rows
 
 
-def _prompt_ids(model: Any, tokenizer: Any, prompt: str, index: int, new: int) -> list[int]:
-    """Return the prompt's tokens; they and `new` more must fit the model's positions."""
-    ids: list[int] = tokenizer(prompt)["input_ids"]
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if not ids:
-        raise UserError(f"prompt {index + 1}: has no tokens")
-    if positions is not None and len(ids) + new > positions:
-        raise UserError(
-            f"prompt {index + 1}: {len(ids)} tokens and {new} new ones: the model has {positions} positions"
-        )
-    return ids
+def _token_ids(tokenizer: Any, kind: str, texts: Sequence[str]) -> list[list[int]]:
+    """Return the tokens of each text, at least one."""
+    found: list[list[int]] = [tokenizer(text)["input_ids"] for text in texts]
+    for number, ids in enumerate(found, start=1):
+        if not ids:
+            raise UserError(f"{kind} {number}: has no tokens")
+    return found
+
+
+def _check_lengths(group: range, texts: Sequence[list[int]], new: int, positions: int | None) -> None:
+    """Refuse a prompt that does not fit the positions together with `new` tokens."""
+    for index, ids in zip(group, texts, strict=True):
+        if positions is not None and len(ids) + new > positions:
+            rule = f"the model has {positions} positions"
+            raise UserError(f"prompt {index + 1}: {len(ids)} tokens and {new} new ones: {rule}")
 
 
 def _end_tokens(model: Any) -> set[int]:

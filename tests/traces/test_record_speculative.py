@@ -186,6 +186,13 @@ def test_a_draft_with_another_tokenizer_is_refused(qwen, tmp_path, checkpoints):
         record(*qwen, PROMPTS, CONFIG, name="tiny", draft=draft)
 
 
+def test_a_text_must_fit_the_draft_too(qwen, checkpoints):
+    draft = checkpoints.build_dense()
+    draft.config.max_position_embeddings = 16
+    with pytest.raises(UserError, match="prompt 1: 5 tokens and 12 new ones: the model has 16 positions"):
+        speculate(qwen, draft)
+
+
 @pytest.mark.parametrize(
     ("config", "settings", "message"),
     [
