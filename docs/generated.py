@@ -166,7 +166,7 @@ def unit_fields() -> str:
     values = {name: preset.model_dump() for name, preset in UNIT_PRESETS.items()}
 
     def shown(value: object) -> str:
-        return code(", ".join(value) if isinstance(value, tuple) else str(value).lower())
+        return code(", ".join(map(str, value)) if isinstance(value, tuple) else str(value).lower())
 
     rows = [
         (name, span, *(shown(values[preset][name.strip("`")]) for preset in UNIT_PRESETS), text)
