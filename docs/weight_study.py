@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from moefetch.sim.named_by_weights import _name_highest, ranked_recall
+from moefetch.hw.config import UNIT_PRESETS
+from moefetch.sim import named_experts
+from moefetch.sim.named_by_weights import _name_highest, ranked_recall, weights
 from numba import njit
 
 FOUR = ((1, 0), (2, 0), (3, 0), (0, 1))
 MOST_TOKENS = 20_000
+COLD_TOKENS = (30, 100, 300)
+COLD_PARTS = 8
+MANY_EXPERTS = 256
+"""No recording at hand has so many: each expert is split into several by the token's first choice in layer 0."""
 
 
 class Form(NamedTuple):
@@ -164,8 +170,28 @@ def measure(form, experts, scores, starts, n_experts):
     return ranked_recall(experts[half:, 1:], named[half:, 1:], (top_k, int(1.5 * top_k), 2 * top_k, 3 * top_k))
 
 
+def cold_start(experts, starts, n_experts):
+    """Yield rows of recall at k over the first tokens of a part, from empty tables: ST-MoE, and the weights."""
+    top_k = experts.shape[2]
+    for n_tokens in COLD_TOKENS:
+        for copies in (1, MANY_EXPERTS // n_experts):
+            parts = []
+            for begin in range(0, len(experts) - n_tokens, len(experts) // COLD_PARTS):
+                part, first = experts[begin : begin + n_tokens], starts[begin : begin + n_tokens].copy()
+                first[0] = True
+                split = (part * copies + part[:, :1, :1] % copies).astype(np.uint16)
+                many = n_experts * copies
+                theirs = named_experts.st_moe_cold(split, first, many, top_k, top_k)
+                ours, _ = weights(split, first, many, UNIT_PRESETS["default"].weight_rules, top_k)
+                parts.append([
+                    ranked_recall(split[:, 1:], named[:, 1:], (top_k,))[0] for named in (theirs, ours.experts)
+                ])  # fmt: skip
+            theirs, ours = np.array(parts).T
+            yield n_tokens, n_experts * copies, theirs.mean(), ours.mean(), (ours - theirs).min()
+
+
 def main():
-    """Print a table for each trace."""
+    """Print two tables for each trace."""
     print("<!-- python docs/weight_study.py; measured on the recordings named, no cache, link or time in it -->")
     for path in map(Path, sys.argv[1:]):
         with np.load(path) as data:
@@ -179,6 +205,10 @@ def main():
         for form in FORMS:
             recalls = " | ".join(f"{recall:.3f}" for recall in measure(form, experts, scores, starts, n_experts))
             print(f"| {form.name} | {recalls} | {form.bits_per_layer(n_experts):,} |", flush=True)
+        print("\n| cold start: tokens | experts | ST-MoE @k | weights @k | smallest lead of a part |")
+        print("| --- | --- | --- | --- | --- |")
+        for n_tokens, many, theirs, ours, least in cold_start(experts, starts, n_experts):
+            print(f"| {n_tokens} | {many} | {theirs:.3f} | {ours:.3f} | {least:+.3f} |", flush=True)
 
 
 if __name__ == "__main__":

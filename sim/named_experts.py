@@ -71,6 +71,17 @@ def st_moe_sets(
     return named, sizes
 
 
+def st_moe_cold(
+    experts: NDArray[np.uint16], sequence_start: NDArray[np.bool_], n_experts: int, row_length: int, width: int
+) -> NDArray[np.uint16]:
+    """Return what `st_moe` does without a profile: rows of experts 0 to `row_length` - 1 at confidence 0."""
+    shape = (experts.shape[1], n_experts, row_length)
+    rows = np.broadcast_to(np.arange(row_length), shape).copy()
+    named = np.empty((*experts.shape[:2], width), np.uint16)
+    _st_moe(experts, sequence_start, rows, np.zeros(shape, np.int64), named, np.zeros(experts.shape[:2], np.uint16))
+    return named
+
+
 def is_among(experts: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
     """Return [..., K]: whether each of `experts` [..., K] is one of `others` [..., M], absent ones too."""
     found = np.zeros(experts.shape, bool)

@@ -123,6 +123,7 @@ def shoot_out(
     makers: dict[str, Callable[[], NDArray[np.uint16]]] = {
         key: lambda value=value: value for key, value in known.items()
     }
+    makers["ST-MoE, cold"] = lambda: named_experts.st_moe_cold(*second[:2], n_experts, top_k, n_experts)
     makers["ST-MoE, ranked"] = lambda: ranked
     for label, rules, is_profiled in _weight_forms(unit):
         makers[label] = lambda rules=rules, is_profiled=is_profiled: (

@@ -53,6 +53,8 @@ def test_st_moe_and_weights_are_the_golden_predictors(trace, result):
     )
     assert result.set_recall == pytest.approx(expected.later_layers.summary()["set_recall"])
     assert result.set_size == pytest.approx(expected.later_layers.summary()["mean_set_size"])
+    cold = golden_recall(trace, StMoe(3, 8, 2, min_score=0), 2)
+    assert contenders["ST-MoE, cold"].recall == recalls(cold.later_layers)
     profile = WeightProfile.train(first.experts, first.starts, 8, UNIT.weight_rules)
     for name, tables in (("weights", profile.tables), ("weights, cold", None)):
         expected = golden_recall(trace, Weights(3, 8, UNIT.weight_rules, tables=tables), 128)
