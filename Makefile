@@ -70,7 +70,7 @@ lint: emit ## check the emitted Verilog with Verilator -Wall, and with Icarus if
 		else echo "iverilog was not found, its check is left out: apt install iverilog"; fi
 	@echo "$(OUT)/moefetch_unit.v: no complaints"
 
-record: $(READY) ## train the small model again and record the shipped traces; takes hours
+record: $(READY) ## train the small models again and record the shipped traces; takes hours
 	@$(call pip_install,.[record])
 	@$(PYTHON) -m moefetch.traces.training
 
