@@ -4,7 +4,7 @@ from ...hw.records import AbortPolicy, Class, Expiry, GrantStatus, Kind, Sweep
 from . import fields as f
 from .commit_transfer import unblock
 from .compiled import compiled
-from .directory import find, free_slot, touch
+from .directory import find, free_slot, pin, touch, unpin_all
 from .dma import abort, beats_left, promote
 from .elements import pop_release, push_grant
 from .predictor import release_predictions
@@ -48,13 +48,13 @@ def commit_close(config, reg, mem, store, trace, tables, idle):
 
 @compiled
 def _classify(config, reg, mem, store, layer, expert, cycle):
-    slot = find(reg, mem, store.slot_of_key, layer, expert)
+    slot = find(config, mem, layer, expert)
     reg[f.K_DEMAND] += 1
-    count(store, f.N_DEMAND, layer)
+    count(mem, f.N_DEMAND, layer)
     if slot < 0:
         log(config, reg, store, cycle + 1, CLASSIFY, MISS, layer, expert, 0, 0, 0, 0)
         reg[f.K_MISS] += 1
-        count(store, f.N_MISS, layer)
+        count(mem, f.N_MISS, layer)
         mem[f.MISS + reg[f.R_MISS_TAIL], 0] = expert
         reg[f.R_MISS_TAIL] += 1
         post(reg, mem, cycle + 1, f.CHANGE_MISSES, 1)
@@ -64,14 +64,14 @@ def _classify(config, reg, mem, store, layer, expert, cycle):
         found = LATE
         mem[row, f.S_LATE] = 1
         reg[f.K_LATE] += 1
-        count_prefetch(store, f.N_LATE, layer, mem[row, f.S_SOURCE])
+        count_prefetch(mem, f.N_LATE, layer, mem[row, f.S_SOURCE])
         promote(config, reg, mem, slot, cycle)
     else:
         found = _count_hit(reg, mem, store, layer, row, cycle)
         push_grant(reg, mem, cycle, expert, slot, GRANT_HIT)
     mem[row, f.S_UNUSED] = 0
     mem[row, f.S_RELEASED] = 0
-    mem[row, f.S_PINNED] = 1
+    pin(reg, mem, slot)
     log(config, reg, store, cycle + 1, CLASSIFY, found, layer, expert, slot, 0, 0, 0)
 
 
@@ -79,23 +79,23 @@ def _classify(config, reg, mem, store, layer, expert, cycle):
 def _count_hit(reg, mem, store, layer, row, cycle):
     """Count a hit and return its class."""
     reg[f.K_HIT] += 1
-    count(store, f.N_HIT, layer)
+    count(mem, f.N_HIT, layer)
     if not mem[row, f.S_UNUSED]:
         reg[f.K_HIT_REUSE] += 1
-        count(store, f.N_HIT_REUSE, layer)
+        count(mem, f.N_HIT_REUSE, layer)
         return HIT_REUSE
     source = mem[row, f.S_SOURCE]
     store.slack[reg[f.R_SLACKS]] = cycle + 1 - mem[row, f.S_FILLED]
     reg[f.R_SLACKS] += 1
     reg[f.K_HIT_PREFETCH] += 1
-    count_prefetch(store, f.N_HIT_PREFETCH, layer, source)
-    count_prefetch(store, f.N_TIMELY, layer, source)
+    count_prefetch(mem, f.N_HIT_PREFETCH, layer, source)
+    count_prefetch(mem, f.N_TIMELY, layer, source)
     if mem[row, f.S_STAMP] == reg[f.R_CURRENT]:
         reg[f.K_ON_TARGET] += 1
-        count_prefetch(store, f.N_ON_TARGET, layer, source)
+        count_prefetch(mem, f.N_ON_TARGET, layer, source)
         return HIT_ON_TARGET
     reg[f.K_LATER_USE] += 1
-    count_prefetch(store, f.N_LATER_USE, layer, source)
+    count_prefetch(mem, f.N_LATER_USE, layer, source)
     return HIT_LATER_USE
 
 
@@ -113,7 +113,7 @@ def _expire(config, reg, mem, store, tables, layer, cycle):
                     outcome = PROMOTED
         log(config, reg, store, cycle + 1, EXPIRE, outcome, named, expert, 0, score, source, deadline)
         reg[f.K_PROMOTED if outcome == PROMOTED else f.K_EXPIRED] += 1
-        count_prefetch(store, f.N_PROMOTED if outcome == PROMOTED else f.N_EXPIRED, named, source)
+        count_prefetch(mem, f.N_PROMOTED if outcome == PROMOTED else f.N_EXPIRED, named, source)
         cycle += 1
     return cycle + 1
 
@@ -134,13 +134,13 @@ def _apply_abort_policy(config, reg, mem, store, cycle):
 def _abort(config, reg, mem, store, slot, reason, cycle):
     row = f.SLOT + slot
     log(config, reg, store, cycle + 1, ABORT, reason, mem[row, f.S_LAYER], mem[row, f.S_EXPERT], slot, 0, 0, 0)
-    end_unused(reg, mem, store, slot, f.K_ABORTED, f.N_ABORTED)
+    end_unused(reg, mem, slot, f.K_ABORTED, f.N_ABORTED)
     mem[row, f.S_STATE] = f.DRAINING
     abort(config, reg, mem, slot, cycle)
 
 
 @compiled
-def commit_release(config, reg, mem, store, trace, tables, idle):
+def commit_release(config, reg, mem, store, trace, idle):
     """Take a grant back; the last one ends the event."""
     cycle = idle + 1
     release = pop_release(reg, mem, cycle)
@@ -152,11 +152,11 @@ def commit_release(config, reg, mem, store, trace, tables, idle):
     reg[f.R_UNRELEASED] -= 1
     reg[f.R_IDLE] = cycle + 1
     if reg[f.R_UNRELEASED] == 0:
-        _end_event(config, reg, mem, store, trace, tables, cycle + 1)
+        _end_event(config, reg, mem, store, trace, cycle + 1)
 
 
 @compiled
-def _end_event(config, reg, mem, store, trace, tables, cycle):
+def _end_event(config, reg, mem, store, trace, cycle):
     log(config, reg, store, cycle + 1, END, 0, 0, 0, 0, 0, 0, reg[f.R_CURRENT])
     post(reg, mem, cycle + 1, f.CHANGE_OPEN, 0)
     following = reg[f.R_EVENT] + 1
@@ -166,10 +166,8 @@ def _end_event(config, reg, mem, store, trace, tables, cycle):
     reg[f.R_OPEN] = 0
     reg[f.R_CLOSED] = f.INF
     reg[f.R_END] = cycle
-    for slot in range(config[f.C_SLOTS]):
-        mem[f.SLOT + slot, f.S_PINNED] = 0
-        mem[f.SLOT + slot, f.S_RELEASED] = 0
-    release_predictions(config, reg, mem, tables, reg[f.R_CURRENT], cycle)
+    unpin_all(reg, mem)
+    release_predictions(config, reg, mem, reg[f.R_CURRENT], cycle)
     reg[f.R_IDLE] = cycle + 1
     if config[f.C_EVICT_AT_END]:
         _sweep(config, reg, mem, store, cycle + 1)
@@ -199,7 +197,7 @@ def _sweep(config, reg, mem, store, begin):
                 0,
                 0,
             )
-            end_unused(reg, mem, store, slot, f.K_USELESS, f.N_USELESS)
+            end_unused(reg, mem, slot, f.K_USELESS, f.N_USELESS)
             free_slot(reg, mem, slot)
             unblock(reg, mem, cycle)
         elif state == f.FILLING:

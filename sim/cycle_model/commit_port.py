@@ -12,7 +12,7 @@ FILL, RELEASE, CLOSE, CANDIDATE, MISS, PREFETCH = range(6)
 
 
 @compiled
-def next_commit(config, reg, mem, tables):
+def next_commit(config, reg, mem):
     """Return when the port takes its next request, as far as is known now, and note which in R_COMMIT."""
     idle = reg[f.R_IDLE]
     first = max(idle, status_time(config, reg, mem))
@@ -22,13 +22,13 @@ def next_commit(config, reg, mem, tables):
     if first > idle and not reg[f.R_OPEN]:
         first = _sooner(reg, first, max(idle, reg[f.R_CLOSED]), CLOSE)
     if first > idle:
-        first = _sooner(reg, first, max(idle, candidate_time(config, reg, mem, tables, idle)), CANDIDATE)
+        first = _sooner(reg, first, max(idle, candidate_time(config, reg, mem, idle)), CANDIDATE)
     if first > idle:
         if reg[f.R_MISS_HEAD] < reg[f.R_MISS_TAIL]:
             if not reg[f.R_BLOCKED]:
-                first = _sooner(reg, first, max(idle, engine_ready(config, mem, f.DEMAND)), MISS)
+                first = _sooner(reg, first, max(idle, engine_ready(config, reg, mem, f.DEMAND)), MISS)
         elif reg[f.R_QUEUE]:
-            first = _sooner(reg, first, max(idle, engine_ready(config, mem, f.PREFETCH)), PREFETCH)
+            first = _sooner(reg, first, max(idle, engine_ready(config, reg, mem, f.PREFETCH)), PREFETCH)
     return first
 
 
@@ -47,11 +47,11 @@ def commit(config, reg, mem, store, trace, tables, cycle):
     if kind == FILL:
         commit_fill(config, reg, mem, store, cycle)
     elif kind == RELEASE:
-        commit_release(config, reg, mem, store, trace, tables, cycle)
+        commit_release(config, reg, mem, store, trace, cycle)
     elif kind == CLOSE:
         commit_close(config, reg, mem, store, trace, tables, cycle)
     elif kind == CANDIDATE:
-        commit_candidate(config, reg, mem, store, trace, tables, cycle)
+        commit_candidate(config, reg, mem, store, trace, cycle)
     elif kind == MISS:
         commit_miss(config, reg, mem, store, cycle)
     else:

@@ -3,7 +3,7 @@
 from ...hw.records import Fill, GrantStatus, Issue, Kind
 from . import fields as f
 from .compiled import compiled
-from .directory import ISSUE_ABORT, ISSUE_EVICT, ISSUE_NONE, ISSUE_OWN, allocate, find, free_slot, search
+from .directory import ISSUE_ABORT, ISSUE_EVICT, ISSUE_NONE, ISSUE_OWN, allocate, find, free_slot, pin, search
 from .dma import abort, load, take_status
 from .elements import push_grant
 from .queue import pop
@@ -57,26 +57,26 @@ def commit_miss(config, reg, mem, store, idle):
     reg[f.R_IDLE] = cycle + 1
     if outcome == ISSUE_NONE or outcome == ISSUE_ABORT:
         if outcome == ISSUE_ABORT:
-            end_unused(reg, mem, store, slot, f.K_ABORTED, f.N_ABORTED)
+            end_unused(reg, mem, slot, f.K_ABORTED, f.N_ABORTED)
             mem[row, f.S_STATE] = f.DRAINING
             abort(config, reg, mem, slot, cycle)
         reg[f.R_BLOCKED] = 1
         post(reg, mem, cycle + 1, f.CHANGE_BLOCKED, 1)
         return
     reg[f.K_DEMAND_ISSUED] += 1
-    _take_over(config, reg, mem, store, outcome, slot, layer, expert, current)
-    mem[row, f.S_PINNED] = 1
+    _take_over(config, reg, mem, outcome, slot, layer, expert, current)
+    pin(reg, mem, slot)
     reg[f.R_MISS_HEAD] += 1
     post(reg, mem, cycle + 1, f.CHANGE_MISSES, -1)
     load(config, reg, mem, f.DEMAND, slot, cycle)
 
 
 @compiled
-def _take_over(config, reg, mem, store, outcome, slot, layer, expert, stamp):
+def _take_over(config, reg, mem, outcome, slot, layer, expert, stamp):
     if outcome == ISSUE_EVICT or outcome == ISSUE_OWN:
         reg[f.K_EVICTIONS] += 1
-        end_unused(reg, mem, store, slot, f.K_USELESS, f.N_USELESS)
-    allocate(reg, mem, store.slot_of_key, slot, layer, expert, stamp)
+        end_unused(reg, mem, slot, f.K_USELESS, f.N_USELESS)
+    allocate(config, reg, mem, slot, layer, expert, stamp)
 
 
 @compiled
@@ -85,12 +85,12 @@ def commit_prefetch(config, reg, mem, store, idle):
     deadline, layer = mem[f.QUEUE, f.Q_DEADLINE], mem[f.QUEUE, f.Q_LAYER]
     expert, source = mem[f.QUEUE, f.Q_EXPERT], mem[f.QUEUE, f.Q_SOURCE]
     pop(reg, mem)
-    present = find(reg, mem, store.slot_of_key, layer, expert)
+    present = find(config, mem, layer, expert)
     if present >= 0:
         log(config, reg, store, idle + 3, ISSUE, PRESENT, layer, expert, present, 0, 1, deadline)
         mem[f.SLOT + present, f.S_STAMP] = deadline
         reg[f.K_RESIDENT] += 1
-        count_prefetch(store, f.N_RESIDENT, layer, source)
+        count_prefetch(mem, f.N_RESIDENT, layer, source)
         reg[f.R_IDLE] = idle + 3
         return
     cycle = idle + 4 + config[f.C_SEARCH]
@@ -99,12 +99,12 @@ def commit_prefetch(config, reg, mem, store, idle):
     if outcome == ISSUE_NONE:
         log(config, reg, store, cycle + 1, ISSUE, NO_VICTIM, layer, expert, 0, 0, 1, deadline)
         reg[f.K_NO_VICTIM] += 1
-        count_prefetch(store, f.N_NO_VICTIM, layer, source)
+        count_prefetch(mem, f.N_NO_VICTIM, layer, source)
         return
     log(config, reg, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 1, deadline)
     reg[f.K_ISSUED] += 1
-    count_prefetch(store, f.N_ISSUED, layer, source)
-    _take_over(config, reg, mem, store, outcome, slot, layer, expert, deadline)
+    count_prefetch(mem, f.N_ISSUED, layer, source)
+    _take_over(config, reg, mem, outcome, slot, layer, expert, deadline)
     mem[f.SLOT + slot, f.S_UNUSED] = 1
     mem[f.SLOT + slot, f.S_SOURCE] = source
     load(config, reg, mem, f.PREFETCH, slot, cycle)

@@ -26,5 +26,5 @@ def _drop_stale_code() -> None:
 
 
 _drop_stale_code()
-compiled = njit(cache=True, nogil=True)
+compiled = njit(cache=True, nogil=True, _nrt=False)
 """Decorator of every function that runs once or more in each event."""

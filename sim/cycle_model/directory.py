@@ -10,9 +10,10 @@ ISSUE_ABORT, ISSUE_NONE = int(Issue.ABORT), int(Issue.WAIT)
 
 
 @compiled
-def find(reg, mem, slot_of_key, layer, expert):
+def find(config, mem, layer, expert):
     """Return the slot that holds an expert or awaits it, -1 for none."""
-    slot = slot_of_key[layer, expert]
+    key = layer * config[f.C_EXPERTS] + expert
+    slot = mem[f.KEY + key // f.N_COLUMNS, key % f.N_COLUMNS] - 1
     row = f.SLOT + slot
     if slot < 0 or mem[row, f.S_LAYER] != layer or mem[row, f.S_EXPERT] != expert:
         return -1
@@ -64,7 +65,7 @@ def free_slot(reg, mem, slot):
 
 
 @compiled
-def allocate(reg, mem, slot_of_key, slot, layer, expert, stamp):
+def allocate(config, reg, mem, slot, layer, expert, stamp):
     """Give a slot, free or not, to an expert that is on its way."""
     row = f.SLOT + slot
     if mem[row, f.S_STATE] == f.FREE:
@@ -78,7 +79,8 @@ def allocate(reg, mem, slot_of_key, slot, layer, expert, stamp):
     mem[row, f.S_STAMP] = stamp
     mem[row, f.S_RELEASED] = 0
     mem[row, f.S_LATE] = 0
-    slot_of_key[layer, expert] = slot
+    key = layer * config[f.C_EXPERTS] + expert
+    mem[f.KEY + key // f.N_COLUMNS, key % f.N_COLUMNS] = slot + 1
     reg[f.R_TICK] += 1
 
 
@@ -125,3 +127,22 @@ def search(config, reg, mem, demand, deadline):
     if demand and flying >= 0:
         return ISSUE_ABORT, flying
     return ISSUE_NONE, 0
+
+
+@compiled
+def pin(reg, mem, slot):
+    """Keep a slot until the open event ends."""
+    if not mem[f.SLOT + slot, f.S_PINNED]:
+        mem[f.SLOT + slot, f.S_PINNED] = 1
+        mem[f.PINNED + reg[f.R_PINNED], 0] = slot
+        reg[f.R_PINNED] += 1
+
+
+@compiled
+def unpin_all(reg, mem):
+    """End all pins."""
+    for row in range(f.PINNED, f.PINNED + reg[f.R_PINNED]):
+        slot = f.SLOT + mem[row, 0]
+        mem[slot, f.S_PINNED] = 0
+        mem[slot, f.S_RELEASED] = 0
+    reg[f.R_PINNED] = 0

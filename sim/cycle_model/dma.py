@@ -14,12 +14,9 @@ ABORTED = 1
 
 
 @compiled
-def engine_ready(config, mem, engine):
+def engine_ready(config, reg, mem, engine):
     """Return the first cycle in which a class can take a descriptor; INF if that is not known yet."""
-    free = 0
-    for entry in range(f.ENTRY, f.ENTRY + config[f.C_ENTRIES]):
-        free += 1 - mem[entry, f.X_VALID]
-    if free < (2 if engine == f.PREFETCH else 1):
+    if reg[f.R_TRANSFERS] + (2 if engine == f.PREFETCH else 1) > config[f.C_ENTRIES]:
         return f.INF
     return mem[f.ENGINE + engine, f.E_READY]
 
@@ -46,6 +43,7 @@ def load(config, reg, mem, engine, slot, cycle):
     number = _free_entry(config, mem, engine)
     entry, state = f.ENTRY + number, f.ENGINE + engine
     mem[entry, f.X_VALID] = 1
+    reg[f.R_TRANSFERS] += 1
     mem[entry, f.X_SLOT] = slot
     mem[entry, f.X_DEMANDED] = engine == f.DEMAND
     mem[entry, f.X_ABORTED] = 0
@@ -129,6 +127,8 @@ def status_time(config, reg, mem):
     """Return the first cycle in which a transfer's status is on offer."""
     if reg[f.R_BATCH_LEFT]:
         return reg[f.R_BATCH_VALID]
+    if reg[f.R_TRANSFERS] == 0:
+        return f.INF
     first = _first_complete(config, mem)
     return f.INF if first == f.INF else max(first, reg[f.R_BATCH_TAKEN]) + 1
 
@@ -156,6 +156,7 @@ def take_status(config, reg, mem, cycle):
         if mem[entry, f.X_BATCH]:
             mem[entry, f.X_BATCH] = 0
             mem[entry, f.X_VALID] = 0
+            reg[f.R_TRANSFERS] -= 1
             mem[entry, f.X_COMPLETE] = f.INF
             reg[f.R_BATCH_LEFT] -= 1
             reg[f.R_BATCH_TAKEN] = cycle

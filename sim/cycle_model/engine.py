@@ -90,7 +90,8 @@ def counters_of(machine: Machine) -> dict[str, int]:
 
 def _statistics(machine: Machine) -> dict[str, Any]:
     """Return counters by layer and source, as the golden model reports them."""
-    table = machine.store.statistic.copy()
+    rows = 2 * (SOURCES + machine.config[f.C_LAYERS])
+    table = machine.mem[f.STATISTIC : f.STATISTIC + rows].reshape(rows // 2, -1)[:, : f.N_NAMES].copy()
     slots = machine.mem[f.SLOT : f.SLOT + machine.config[f.C_SLOTS]]
     for slot in slots[slots[:, f.S_UNUSED] != 0]:
         table[SOURCES + slot[f.S_LAYER], f.N_OPEN] += 1

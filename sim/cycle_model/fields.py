@@ -129,6 +129,7 @@ INF = 1 << 60
     R_LOGGED,
     R_GRANTS_LOGGED,
     R_PINNED,
+    R_TRANSFERS,
     R_LRU_FIRST,
     R_LRU_LAST,
     R_FREE_FROM,  # no slot below it is free
@@ -137,7 +138,7 @@ INF = 1 << 60
     R_COMMIT,  # what the commit port does next
     R_EXTRA_GROUPS,
     N_REGISTERS,
-) = range(79)
+) = range(80)
 
 N_COLUMNS = 16
 # Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
@@ -161,7 +162,15 @@ CHANGE = TARGET + 8
 CHANGES = 4096
 TRAIN = CHANGE + CHANGES
 TRAINS = 8192
-N_ROWS = TRAIN + TRAINS
+PINNED = TRAIN + TRAINS
+STATISTIC = PINNED + 512
+"""Two rows for each source, then two for each layer: the counters N_DEMAND and so on, 16 a row."""
+STATISTICS = 2 * (2 + 256)
+KEY = STATISTIC + STATISTICS
+"""The slot of each key, 16 a row: that of key k is `mem[KEY + k // 16, k % 16]`, counted from 1, 0 for none."""
+KEYS = 256 * 512 // N_COLUMNS
+RANKED = KEY + KEYS
+"""The experts and scores of predictions, `C_MAX_EXPERTS` rows each, in a ring of `C_MAX_EXPERTS` + 4."""
 
 # Slots. Free slots are in no recency list.
 (
@@ -235,7 +244,8 @@ PREFETCH, DEMAND = 0, 1
     CHANGE_READER,
 ) = range(9)
 
-# Predictions, in a ring.
+# Predictions, in a ring, and what they name.
+(Z_EXPERT, Z_SCORE) = range(2)
 (D_EVENT, D_LAYER, D_READY, D_START, D_CANCEL, D_COUNT, D_CEILING, N_PREDICTION) = range(8)
 
 # The log: cycle and the fields of a record.

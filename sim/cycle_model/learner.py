@@ -24,22 +24,21 @@ def score_experts(config, tables, predictor, layer, target, members):
 
 
 @compiled
-def rank_experts(config, tables, place):
-    """Sort the experts of `min_score` or more into prediction `place`; return how many, and the OR of all scores."""
+def rank_experts(config, mem, tables, first):
+    """Sort the experts of `min_score` or more into the rows from `first` on; return how many, and the OR of all scores."""
     count, ceiling = 0, 0
-    ranked, scores = tables.ranked_expert[place], tables.ranked_score[place]
     for expert in range(config[f.C_EXPERTS]):
         score = min(tables.score[expert], MAX_SCORE)
         ceiling |= score
         if score < config[f.C_MIN_SCORE]:
             continue
-        rank = count
-        while rank > 0 and scores[rank - 1] < score:
-            ranked[rank] = ranked[rank - 1]
-            scores[rank] = scores[rank - 1]
-            rank -= 1
-        ranked[rank] = expert
-        scores[rank] = score
+        row = first + count
+        while row > first and mem[row - 1, f.Z_SCORE] < score:
+            mem[row, f.Z_EXPERT] = mem[row - 1, f.Z_EXPERT]
+            mem[row, f.Z_SCORE] = mem[row - 1, f.Z_SCORE]
+            row -= 1
+        mem[row, f.Z_EXPERT] = expert
+        mem[row, f.Z_SCORE] = score
         count += 1
     return count, ceiling
 

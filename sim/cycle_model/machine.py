@@ -10,7 +10,6 @@ from ...traces.errors import UserError
 from ..replay_result import ReplayJob
 from . import fields as f
 from .columns import trace_of
-from .records import SOURCES
 from .tables import Ints, Store, Tables, Trace
 
 LINE_BYTES = 4096
@@ -34,11 +33,8 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     trace = trace_of(job)
     config = _config(job, trace, logging)
     demand = int(trace.first_beat[-1])
-    n_layers, n_experts = job.settings["n_layers"], job.settings["n_experts"]
     most_logged = 64 * (demand + len(trace.hint_expert)) + 4096 if logging else 0
     store = Store(
-        slot_of_key=np.full((n_layers, n_experts), -1, np.int32),
-        statistic=np.zeros((SOURCES + n_layers, f.N_NAMES), np.int64),
         slack=np.empty(demand, np.int64),
         step_end=np.zeros(int(trace.step_first.sum()) + 1, np.int64),
         log=np.zeros((most_logged, f.N_LOG), np.int64),
@@ -118,7 +114,8 @@ def _registers(config: Ints) -> Ints:
 
 
 def _memory(config: Ints) -> Ints:
-    mem = np.zeros((f.N_ROWS, f.N_COLUMNS), np.int64)
+    ranked = (config[f.C_MAX_EXPERTS] + 4) * config[f.C_MAX_EXPERTS]
+    mem = np.zeros((f.RANKED + ranked, f.N_COLUMNS), np.int64)
     mem[f.ENTRY : f.ENTRY + config[f.C_ENTRIES], f.X_COMPLETE] = f.INF
     mem[f.SLOT : f.SLOT + config[f.C_ALL_SLOTS], f.S_BEFORE] = -1
     mem[f.SLOT : f.SLOT + config[f.C_ALL_SLOTS], f.S_AFTER] = -1
@@ -135,7 +132,6 @@ def _tables(job: ReplayJob) -> Tables:
         selected = unit.predictors.index(job.predictor)
         expert[selected] = job.profile.rows
         confidence[selected] = PROFILED_CONFIDENCE
-    ring = unit.max_experts + 4
     return Tables(
         wraps=np.array([WRAPS[name] for name in unit.predictors], np.uint8),
         expert=expert,
@@ -146,6 +142,4 @@ def _tables(job: ReplayJob) -> Tables:
         previous=np.zeros(unit.max_experts + 1, np.int64),
         in_event=np.zeros(unit.max_experts, np.uint8),
         score=np.zeros(unit.max_experts, np.int64),
-        ranked_expert=np.zeros((ring, unit.max_experts), np.uint16),
-        ranked_score=np.zeros((ring, unit.max_experts), np.uint8),
     )

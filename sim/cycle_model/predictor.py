@@ -3,7 +3,7 @@
 from . import fields as f
 from .compiled import compiled
 from .learner import learn, rank_experts, score_experts
-from .ranking import begin_ranking, take_ranked
+from .ranking import begin_ranking, ranked_row, take_ranked
 
 SCANNED = 6
 """Cycles from the last entries of a row being asked for to their being in the scores."""
@@ -58,7 +58,7 @@ def _predict(config, reg, mem, tables, number, target, done):
     """Enter a prediction that is complete in cycle `done`."""
     made = reg[f.R_PREDICTIONS]
     row = f.PREDICTION + made % f.PREDICTIONS
-    count, ceiling = rank_experts(config, tables, made % len(tables.ranked_expert))
+    count, ceiling = rank_experts(config, mem, tables, ranked_row(config, made))
     mem[row, f.D_EVENT] = number
     mem[row, f.D_LAYER] = target
     mem[row, f.D_READY] = done
@@ -68,14 +68,14 @@ def _predict(config, reg, mem, tables, number, target, done):
     mem[row, f.D_CEILING] = ceiling
     reg[f.R_PREDICTIONS] = made + 1
     if not config[f.C_HOLDS]:
-        _start(config, reg, mem, tables, made, done)
+        _start(config, reg, mem, made, done)
 
 
 @compiled
-def _start(config, reg, mem, tables, prediction, cycle):
+def _start(config, reg, mem, prediction, cycle):
     mem[f.PREDICTION + prediction % f.PREDICTIONS, f.D_START] = cycle
     if prediction == reg[f.R_PREDICTION]:
-        begin_ranking(config, reg, mem, tables, prediction)
+        begin_ranking(config, reg, mem, prediction)
 
 
 @compiled
@@ -88,7 +88,7 @@ def _cancel_emission(reg, mem, cycle):
 
 
 @compiled
-def release_predictions(config, reg, mem, tables, ended, cycle):
+def release_predictions(config, reg, mem, ended, cycle):
     """Start the hold timer at the end of event `ended`, in `cycle`: it counts for every prediction not released yet."""
     if not config[f.C_HOLDS]:
         return
@@ -96,11 +96,11 @@ def release_predictions(config, reg, mem, tables, ended, cycle):
     for prediction in range(reg[f.R_PREDICTION], reg[f.R_PREDICTIONS]):
         row = f.PREDICTION + prediction % f.PREDICTIONS
         if mem[row, f.D_EVENT] <= ended and mem[row, f.D_START] > cycle:
-            _start(config, reg, mem, tables, prediction, max(mem[row, f.D_READY], released))
+            _start(config, reg, mem, prediction, max(mem[row, f.D_READY], released))
 
 
 @compiled
-def predicted_time(config, reg, mem, tables, cycle):
+def predicted_time(config, reg, mem, cycle):
     """Return the first cycle from `cycle` on in which a predicted candidate is on offer; INF if none is known."""
     while reg[f.R_PREDICTION] < reg[f.R_PREDICTIONS]:
         row = f.PREDICTION + reg[f.R_PREDICTION] % f.PREDICTIONS
@@ -113,16 +113,15 @@ def predicted_time(config, reg, mem, tables, cycle):
         reg[f.R_OFFERED] = f.INF
         following = f.PREDICTION + reg[f.R_PREDICTION] % f.PREDICTIONS
         if reg[f.R_PREDICTION] < reg[f.R_PREDICTIONS] and mem[following, f.D_START] != f.INF:
-            begin_ranking(config, reg, mem, tables, reg[f.R_PREDICTION])
+            begin_ranking(config, reg, mem, reg[f.R_PREDICTION])
     return f.INF
 
 
 @compiled
-def take_predicted(config, reg, mem, tables, cycle):
+def take_predicted(config, reg, mem, cycle):
     """Take the candidate on offer; return its target event, layer, expert and score."""
     prediction = reg[f.R_PREDICTION]
-    row, place = f.PREDICTION + prediction % f.PREDICTIONS, prediction % len(tables.ranked_expert)
-    rank = reg[f.R_RANK]
-    expert, score = int(tables.ranked_expert[place, rank]), int(tables.ranked_score[place, rank])
-    take_ranked(config, reg, mem, tables, prediction, cycle)
+    row, named = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(config, prediction) + reg[f.R_RANK]
+    expert, score = mem[named, f.Z_EXPERT], mem[named, f.Z_SCORE]
+    take_ranked(config, reg, mem, prediction, cycle)
     return mem[row, f.D_EVENT] + 1, mem[row, f.D_LAYER], expert, score

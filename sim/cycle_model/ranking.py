@@ -12,19 +12,21 @@ GROUP = 16
 
 
 @compiled
-def _group(tables, row, rank):
-    return tables.ranked_expert[row, rank] // GROUP
+def ranked_row(config, prediction):
+    """Return the row of `mem` with a prediction's best expert; the others follow."""
+    return f.RANKED + prediction % (config[f.C_MAX_EXPERTS] + 4) * config[f.C_MAX_EXPERTS]
 
 
 @compiled
-def _same_group(tables, row, rank, other):
-    return tables.ranked_score[row, rank] == tables.ranked_score[row, other] and _group(tables, row, rank) == _group(
-        tables, row, other
+def _same_group(mem, row, other):
+    return (
+        mem[row, f.Z_SCORE] == mem[other, f.Z_SCORE]
+        and mem[row, f.Z_EXPERT] // GROUP == mem[other, f.Z_EXPERT] // GROUP
     )
 
 
 @compiled
-def begin_ranking(config, reg, mem, tables, prediction):
+def begin_ranking(config, reg, mem, prediction):
     """Start the walk of the prediction that is to be emitted next; its D_START is known."""
     row = f.PREDICTION + prediction % f.PREDICTIONS
     reg[f.R_RANK] = 0
@@ -32,35 +34,33 @@ def begin_ranking(config, reg, mem, tables, prediction):
     if mem[row, f.D_COUNT] == 0:
         return
     start = mem[row, f.D_START] + 1
-    place = prediction % len(tables.ranked_expert)
-    level = tables.ranked_score[place, 0]
+    level = mem[ranked_row(config, prediction), f.Z_SCORE]
     examined = start + mem[row, f.D_CEILING] - level
     reg[f.R_RANK_LEVEL] = level
     reg[f.R_RANK_BEGIN] = examined + 1
     reg[f.R_NEXT_GROUP] = examined + 2
     reg[f.R_HELD] = reg[f.R_NEXT_GROUP] + 1
-    _offer(config, reg, mem, tables, prediction)
+    _offer(config, reg, mem, prediction)
 
 
 @compiled
-def _offer(config, reg, mem, tables, prediction):
+def _offer(config, reg, mem, prediction):
     """Find out when the held expert is on offer: when its successor is in the last stage, or none is left."""
-    row, place = f.PREDICTION + prediction % f.PREDICTIONS, prediction % len(tables.ranked_expert)
+    row, first = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(config, prediction)
     rank, held = reg[f.R_RANK], reg[f.R_HELD]
     if rank + 1 == mem[row, f.D_COUNT]:
-        reg[f.R_OFFERED] = max(held, _all_found(config, reg, mem, tables, place, rank)) + 1
-    elif _same_group(tables, place, rank, rank + 1):
+        reg[f.R_OFFERED] = max(held, _all_found(config, reg, mem, first + rank)) + 1
+    elif _same_group(mem, first + rank, first + rank + 1):
         reg[f.R_OFFERED] = held + 1
     else:
-        _reach_group(reg, tables, place, rank + 1)
+        _reach_group(reg, mem[first + rank + 1, f.Z_SCORE])
         reg[f.R_OFFERED] = max(held, reg[f.R_NEXT_GROUP]) + 1
 
 
 @compiled
-def _reach_group(reg, tables, place, rank):
-    """Bring the group of `rank`, which is another than the held expert's, to the last stage."""
+def _reach_group(reg, level):
+    """Bring the next group, which is of this level, to the last stage."""
     moved, held = reg[f.R_NEXT_GROUP], reg[f.R_HELD]
-    level = tables.ranked_score[place, rank]
     if level != reg[f.R_RANK_LEVEL]:
         examined = reg[f.R_RANK_BEGIN] + reg[f.R_RANK_LEVEL] - 1 - level
         reg[f.R_RANK_BEGIN] = max(examined + 1, moved + 1)
@@ -70,14 +70,14 @@ def _reach_group(reg, tables, place, rank):
 
 
 @compiled
-def _all_found(config, reg, mem, tables, place, rank):
+def _all_found(config, reg, mem, row):
     """Return the last cycle in which an expert behind the last one may still be found."""
     moved, begin, level = reg[f.R_NEXT_GROUP], reg[f.R_RANK_BEGIN], reg[f.R_RANK_LEVEL]
     least = config[f.C_MIN_SCORE]
     if least > 0:
         return begin + level - least
     # Experts beyond the live ones score 0 too: their groups come up, and turn out to be empty.
-    empty = _empty_groups(config, tables, place, rank)
+    empty = _empty_groups(config, mem, row)
     if level != 0:
         examined = begin + level - 1
         if empty == 0:
@@ -90,25 +90,25 @@ def _all_found(config, reg, mem, tables, place, rank):
 
 
 @compiled
-def _empty_groups(config, tables, place, rank):
+def _empty_groups(config, mem, row):
     """Return how many groups of level 0 hold only experts beyond the live ones."""
     found = 0
     for group in range(config[f.C_EXPERTS] // GROUP, (config[f.C_MAX_EXPERTS] + GROUP - 1) // GROUP):
-        shared = tables.ranked_score[place, rank] == 0 and _group(tables, place, rank) == group
+        shared = mem[row, f.Z_SCORE] == 0 and mem[row, f.Z_EXPERT] // GROUP == group
         beyond = min(config[f.C_MAX_EXPERTS], (group + 1) * GROUP) > config[f.C_EXPERTS]
         found += beyond and not shared
     return found
 
 
 @compiled
-def take_ranked(config, reg, mem, tables, prediction, cycle):
+def take_ranked(config, reg, mem, prediction, cycle):
     """Take the expert on offer in `cycle`; the next one is held from then on, or later."""
-    row, place = f.PREDICTION + prediction % f.PREDICTIONS, prediction % len(tables.ranked_expert)
+    row, first = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(config, prediction)
     rank = reg[f.R_RANK]
     reg[f.R_RANK] = rank + 1
     if rank + 1 == mem[row, f.D_COUNT]:
         reg[f.R_OFFERED] = f.INF
         return
-    found = reg[f.R_HELD] if _same_group(tables, place, rank, rank + 1) else reg[f.R_NEXT_GROUP]
+    found = reg[f.R_HELD] if _same_group(mem, first + rank, first + rank + 1) else reg[f.R_NEXT_GROUP]
     reg[f.R_HELD] = max(found + 1, cycle)
-    _offer(config, reg, mem, tables, prediction)
+    _offer(config, reg, mem, prediction)

@@ -26,23 +26,23 @@ def log(config, reg, store, cycle, kind, outcome, layer, expert, slot, score, so
 
 
 @compiled
-def count(store, name, layer):
-    """Count what no candidate caused, in its layer's row of the statistics."""
-    store.statistic[SOURCES + layer, name] += 1
+def count(mem, name, layer):
+    """Count what no candidate caused, in its layer's rows of the statistics."""
+    mem[f.STATISTIC + 2 * (SOURCES + layer) + name // f.N_COLUMNS, name % f.N_COLUMNS] += 1
 
 
 @compiled
-def count_prefetch(store, name, layer, source):
+def count_prefetch(mem, name, layer, source):
     """Count what befell a candidate or a prefetch that `source` named."""
-    store.statistic[SOURCES + layer, name] += 1
-    store.statistic[source, name] += 1
+    mem[f.STATISTIC + 2 * (SOURCES + layer) + name // f.N_COLUMNS, name % f.N_COLUMNS] += 1
+    mem[f.STATISTIC + 2 * source + name // f.N_COLUMNS, name % f.N_COLUMNS] += 1
 
 
 @compiled
-def end_unused(reg, mem, store, slot, counter, name):
+def end_unused(reg, mem, slot, counter, name):
     """Count how the prefetch in `slot` ends if nobody has used it."""
     row = f.SLOT + slot
     if mem[row, f.S_UNUSED]:
         mem[row, f.S_UNUSED] = 0
         reg[counter] += 1
-        count_prefetch(store, name, mem[row, f.S_LAYER], mem[row, f.S_SOURCE])
+        count_prefetch(mem, name, mem[row, f.S_LAYER], mem[row, f.S_SOURCE])

@@ -15,15 +15,19 @@ def simulate(config, reg, mem, store, trace, tables, until):
     if reg[f.R_EVENT] < 0:
         reg[f.R_EVENT] = 0
         begin_event(config, reg, mem, trace, tables, FIRST_HEADER)
+    stale, committed = True, f.INF
     while reg[f.R_EVENT] < until or until == config[f.C_EVENTS]:
         if reg[f.R_PLANNED]:
             follow_plan(config, reg, mem)
-        committed = next_commit(config, reg, mem, tables)
+        if stale:
+            committed = next_commit(config, reg, mem)
+            stale = False
         granted = grant_time(config, reg, mem)
         pushed = push_time(config, reg, mem)
         cycle = min(committed, granted, pushed)
         if reg[f.R_PLAN_OPEN] and reg[f.R_LAST_TAKE] <= cycle:
             extend_plan(config, reg, mem)
+            stale = True
             continue
         if cycle == f.INF:
             advance(config, reg, mem, max(reg[f.R_ACCOUNTED], reg[f.R_TOTAL]))
@@ -33,9 +37,12 @@ def simulate(config, reg, mem, store, trace, tables, until):
             _take_grant(config, reg, mem, store, cycle)
         if committed == cycle:
             commit(config, reg, mem, store, trace, tables, cycle)
-            try_next_event(config, reg, mem, trace, tables)
+            if reg[f.R_END] != f.INF:
+                try_next_event(config, reg, mem, trace, tables)
+            stale = True
         if pushed == cycle and push_time(config, reg, mem) == cycle:
             push_release(config, reg, mem, cycle)
+            stale = True
     return True
 
 

@@ -36,15 +36,11 @@ class Tables(NamedTuple):
     previous: Ints
     in_event: NDArray[np.uint8]
     score: Ints
-    ranked_expert: NDArray[np.uint16]
-    ranked_score: NDArray[np.uint8]
 
 
 class Store(NamedTuple):
-    """The key map, and what is counted or logged; `log` and `grant_log` have no rows unless logging is on."""
+    """What is found for each use, step or record; `log` and `grant_log` have no rows unless logging is on."""
 
-    slot_of_key: NDArray[np.int32]
-    statistic: Ints
     slack: Ints
     step_end: Ints
     log: Ints
