@@ -64,7 +64,9 @@ class Selection(wiring.Component):
         self._winner = Signal(self._entry)
         self._winner_group = Signal(group_bits)
         self._search = Signal()
-        self._searching = Signal()
+        self._reading = Signal()
+        self._s0_valid = Signal()
+        self._s1_valid = Signal()
 
     if TYPE_CHECKING:
 
@@ -78,6 +80,7 @@ class Selection(wiring.Component):
         with m.If(self.cancel):
             m.d.sync += [left.eq(0) for left in self._left]
             m.d.sync += [best.found.eq(0) for best in self._best]
+            m.d.sync += [self._reading.eq(0), self._s0_valid.eq(0), self._s1_valid.eq(0)]
         return m
 
     def _expert(self, lane: int, group):
@@ -93,13 +96,12 @@ class Selection(wiring.Component):
         write: Any = stored.write_port()
         s0_scores: Any = Signal(scores_layout)
         s0_group, s1_group = Signal.like(self.group), Signal.like(self.group)
-        s0_valid, s1_valid, reading = Signal(), Signal(), Signal()
+        s0_valid, s1_valid, reading = self._s0_valid, self._s1_valid, self._reading
         m.d.comb += [
             write.addr.eq(self.group),
             write.data.eq(self.scores),
             write.en.eq(self.scored),
             read.addr.eq(self._winner_group),
-            self._searching.eq(self._search | reading | s0_valid | s1_valid),
         ]
         m.d.sync += [
             reading.eq(self._search),
@@ -162,7 +164,7 @@ class Selection(wiring.Component):
                     m.next = "PICK"
             with m.State("PICK"):
                 m.d.sync += [self._winner.eq(best), self._winner_group.eq(group)]
-                with m.If(~self._searching):
+                with m.If(~(self._reading | self._s0_valid | self._s1_valid)):
                     m.next = "IDLE"
                     with m.If(best.found):
                         m.d.sync += self._left[group if len(group) else 0].bit_select(lane, 1).eq(0)
