@@ -119,7 +119,8 @@ def _horizons(config: RecordConfig, n_layers: int) -> range:
     first, last = config.horizons
     if last > max(1, n_layers - 1):
         rule = f"the model has {n_layers} MoE layers: at most {n_layers - 1} ahead"
-        raise UserError(f"hints: {first}..{last}: {rule}")
+        asked = f"{first}..{last}" if last > first else str(first)
+        raise UserError(f"hints: {asked}: {rule}")
     return range(first, last + 1)
 
 

@@ -59,6 +59,8 @@ def test_a_horizon_past_the_model_is_refused(target, architecture):
     layers = len(architecture.layers)
     with pytest.raises(UserError, match=f"hints: 1..{layers}: the model has {layers} MoE layers: at most {layers - 1}"):
         record(*target, PROMPTS, RecordConfig(horizons=(1, layers)), name="tiny")
+    with pytest.raises(UserError, match="hints: 9: the model has"):
+        record(*target, PROMPTS, RecordConfig(horizons=(9, 9)), name="tiny")
 
 
 def test_no_horizon_is_no_hints(target):
