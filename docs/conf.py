@@ -9,7 +9,7 @@ version = release = package_version("moefetch")
 
 extensions = ["myst_parser"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "shootout"]
 
 html_theme = "furo"
 html_title = f"moefetch {release}"

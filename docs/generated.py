@@ -22,10 +22,11 @@ from moefetch.hw.flat_ports import FlatPorts
 from moefetch.hw.prefetch_unit import PrefetchUnit
 from moefetch.hw.register_map import Access, Register, RegisterField, register_map
 from moefetch.predictor_rtl.cct import CONFIDENCE_BITS
+from moefetch.predictor_rtl.weight_layout import groups_of, lanes_of
 from moefetch.sim.metrics import FIGURES, LABELS
 from moefetch.sim.model_spec import ModelSpec, load_model
 from moefetch.sim.platform_spec import BackgroundSpec, ComputeSpec, LinkSpec, PlatformSpec, load_platform
-from moefetch.sim.policies import POLICIES
+from moefetch.sim.policies import KNOWN_POLICIES, POLICIES
 from moefetch.sim.preset_files import preset_names
 from moefetch.sim.trace_figures import TRACE_FIGURES
 from moefetch.traces.importers.table import IMPORTERS
@@ -111,7 +112,8 @@ def laws() -> str:
 
 def policies() -> str:
     """The replay's policies."""
-    return table(("policy", "what prefetches"), [(code(name), policy.text) for name, policy in POLICIES.items()])
+    rows = [(code(name), policy.text, "yes" if name in POLICIES else "no") for name, policy in KNOWN_POLICIES.items()]
+    return table(("policy", "what prefetches", "in `all`"), rows)
 
 
 def importers() -> str:
@@ -195,6 +197,23 @@ def predictor_tables() -> str:
         cct = (unit.max_layers << unit.expert_bits) * unit.max_top_k * (unit.expert_bits + CONFIDENCE_BITS)
         rows.append((code(name), f"{cct:,}", f"{unit.max_layers * (unit.max_experts + 1):,}"))
     return table(("unit", "CCT, bits", "HT, bits (valid flags included)"), rows)
+
+
+def weight_tables() -> str:
+    """Size of the weight tables."""
+    rows = []
+    for name, unit in UNIT_PRESETS.items():
+        words = len(unit.weight_sources) << (unit.layer_bits + unit.expert_bits)
+        row = groups_of(unit) * lanes_of(unit) * unit.weight_bits
+        rows.append((code(name), f"{words:,}", f"{row:,}", f"{words * row:,}"))
+    return table(("unit, with `weights`", "rows", "bits of a row", "bits"), rows)
+
+
+def weight_registers() -> str:
+    """The registers that only a unit with predictor `weights` has."""
+    unit = DEFAULT.replace(predictors=("weights",))
+    known = {register.name for register in register_map(DEFAULT)}
+    return "\n\n".join(register_section(register) for register in register_map(unit) if register.name not in known)
 
 
 def registers() -> str:
@@ -296,6 +315,7 @@ TABLES = {
     "platform-fields": platform_fields, "platforms": platforms, "policies": policies, "ports": ports,
     "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative,
     "top-k-shapes": top_k_shapes, "trace-figures": trace_figures, "unit-fields": unit_fields,
+    "weight-registers": weight_registers, "weight-tables": weight_tables,
 }  # fmt: skip
 """Name in a page -> what renders it."""
 
