@@ -18,9 +18,14 @@ SETTLE_CYCLES = 8
 Part = TypeVar("Part", bound=Elaboratable)
 
 
+def control_domain(config: UnitConfig) -> str:
+    """Return the domain of the parts that may rest: `control` if the unit gates their clock, else `sync`."""
+    return CONTROL if config.clock_gating else "sync"
+
+
 def in_control(config: UnitConfig, part: Part) -> Part:
-    """Return the part with its clock in domain `control` if the unit gates it, else as it is."""
-    return DomainRenamer(CONTROL)(part) if config.clock_gating else part
+    """Return the part with its clock in `control_domain`."""
+    return DomainRenamer(control_domain(config))(part)
 
 
 class ClockGate(wiring.Component):

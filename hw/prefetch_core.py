@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .budget import BudgetCounter
 from .candidates import CandidateMerge
-from .clock_gate import in_control
+from .clock_gate import control_domain, in_control
 from .commands import CommandSignature
 from .commit_counts import COUNTED, CommitCounts
 from .commit_port import CommitPort
@@ -127,7 +127,7 @@ class PrefetchCore(wiring.Component):
         """Copy the settings at a step's first event, and freely before the first event."""
         self._active = active = Signal(settings_layout(self._config))
         with m.If(self._intake.apply | ~self._commit.started):
-            m.d.sync += active.eq(self.settings)
+            m.d[control_domain(self._config)] += active.eq(self.settings)
         for part in (self._intake, self._predictors, self._merge):
             m.d.comb += [part.n_layers.eq(active.n_layers), part.n_experts.eq(active.n_experts)]
         m.d.comb += [

@@ -27,11 +27,12 @@ class ReplayWord(wiring.Component):
         bus_bits, block_bits = exact_log2(self._bus_bytes), exact_log2(BLOCK_BYTES)
         block = self.address[block_bits:]
         high = Signal(32)
-        folded, first = Signal(32), Signal(32)
+        folded, base = Signal(32), Signal(32)
         m.d.comb += [
             high.eq(block[32:]),
             folded.eq(block[:32] ^ Cat(high[16:], high[:16])),
-            first.eq(folded * FACTOR + SALT + self.address[bus_bits:block_bits] * (words * STEP)),
-            self.word.eq(Cat((first + lane * STEP)[:32] for lane in range(words))),
+            # One step before the first lane, so that no lane is read to make another: simulators take that for a loop.
+            base.eq(folded * FACTOR + (SALT - STEP) % (1 << 32) + self.address[bus_bits:block_bits] * (words * STEP)),
+            self.word.eq(Cat((base + (lane + 1) * STEP)[:32] for lane in range(words))),
         ]
         return m
