@@ -16,91 +16,94 @@ ROW_SCAN = 1
 
 
 @compiled
-def begin_event(config, reg, mem, trace, tables, header):
+def begin_event(mem, trace, tables, header):
     """Let the next event begin with its header in cycle `header`: attention, beats, close, prediction."""
-    event = reg[f.R_EVENT]
-    attention = config[f.C_ATTENTION] + (config[f.C_STEP] if trace.step_first[event] else 0)
+    event = mem[f.R_EVENT]
+    attention = mem[f.C_ATTENTION] + (mem[f.C_STEP] if trace.step_first[event] else 0)
     cycle = header + ATTENTION + max(1, attention)
     layer = int(trace.layer[event])
     if layer == 0:
         cycle += 1  # the unit takes its settings over
-    _take_beats(config, reg, mem, trace, tables, event, layer, cycle)
-    post(reg, mem, reg[f.R_CLOSED], f.CHANGE_OPEN, 1)
-    post(reg, mem, reg[f.R_CLOSED], f.CHANGE_CLASSIFYING, 1)
-    post(reg, mem, reg[f.R_CLOSED], f.CHANGE_UNGRANTED, reg[f.R_MEMBERS])
+    mem[f.R_EVENT_LAYER] = layer
+    mem[f.R_EVENT_START] = trace.sequence_start[event]
+    mem[f.R_ENDS_STEP] = event + 1 == mem[f.C_EVENTS] or trace.step_first[event + 1] != 0
+    _take_beats(mem, trace, tables, event, layer, cycle)
+    post(mem, mem[f.R_CLOSED], f.CHANGE_OPEN, 1)
+    post(mem, mem[f.R_CLOSED], f.CHANGE_CLASSIFYING, 1)
+    post(mem, mem[f.R_CLOSED], f.CHANGE_UNGRANTED, mem[f.R_MEMBERS])
     hints = trace.first_hint[event + 1] - trace.first_hint[event]
-    if config[f.C_HINTS] and hints:
-        reg[f.R_HINT_NEXT] = trace.first_hint[event]
-        reg[f.R_HINT_END] = trace.first_hint[event + 1]
-        reg[f.R_HINT_FROM] = reg[f.R_CLOSED]
-        reg[f.R_AGENT_DONE] = f.INF
+    if mem[f.C_HINTS] and hints:
+        mem[f.R_HINT_NEXT] = trace.first_hint[event]
+        mem[f.R_HINT_END] = trace.first_hint[event + 1]
+        mem[f.R_HINT_FROM] = mem[f.R_CLOSED]
+        mem[f.R_AGENT_DONE] = f.INF
     else:
-        reg[f.R_AGENT_DONE] = reg[f.R_CLOSED] + hints
+        mem[f.R_AGENT_DONE] = mem[f.R_CLOSED] + hints
 
 
 @compiled
-def room_from(config, reg, mem):
+def room_from(mem):
     """Return the first cycle in which the predictors' queue has room for another beat."""
-    before = reg[f.R_PUSHED] - config[f.C_MAX_EXPERTS]
+    before = mem[f.R_PUSHED] - mem[f.C_MAX_EXPERTS]
     return mem[f.POP + before % f.POPS, 0] if before >= 0 else 0
 
 
 @compiled
-def _take_beats(config, reg, mem, trace, tables, event, layer, cycle):
+def _take_beats(mem, trace, tables, event, layer, cycle):
     """Take the event's beats, one a cycle from `cycle` on unless the predictors' queue is full."""
-    steps = config[f.C_TABLE_ENTRIES] // config[f.C_LANES]
+    steps = mem[f.C_TABLE_ENTRIES] // mem[f.C_LANES]
     count = contributed = 0
     first = last = -1
     scanned = 0
     final = trace.first_beat[event + 1] - 1
     for beat in range(trace.first_beat[event], final + 1):
-        taken = max(cycle, room_from(config, reg, mem))
-        reg[f.K_ROUTE_WAIT] += taken - cycle
+        taken = max(cycle, room_from(mem))
+        mem[f.K_ROUTE_WAIT] += taken - cycle
         cycle = taken + 1
         expert = int(trace.expert[beat])
         new = contributed < trace.top_k[layer] and not tables.in_event[expert]
         contributed += contributed < trace.top_k[layer]
         if new:
             tables.in_event[expert] = 1
-            tables.member[count] = expert
+            mem[f.MEMBER + count, 0] = expert
             count += 1
         if trace.token_last[beat]:
             contributed = 0
         if new or beat == final:
-            last = _pop_time(config, reg, mem, taken, first < 0)
+            last = _pop_time(mem, taken, first < 0)
             first = last if first < 0 else first
             if new:
                 scanned = max(last + ROW_SCAN, scanned + 1 if count > 1 else 0) + steps - 1
-    reg[f.R_CLOSED] = cycle
-    reg[f.R_MEMBERS] = count
-    if config[f.C_PREDICTORS]:
+    mem[f.R_CLOSED] = cycle
+    mem[f.R_MEMBERS] = count
+    if mem[f.C_PREDICTORS]:
         start = trace.sequence_start[event]
-        take_event(config, reg, mem, tables, event, layer, start, first, last, scanned, count)
+        take_event(mem, tables, event, layer, start, first, last, scanned, count)
     for index in range(count):
-        tables.in_event[tables.member[index]] = 0
+        tables.in_event[mem[f.MEMBER + index, 0]] = 0
 
 
 @compiled
-def _pop_time(config, reg, mem, pushed, is_first):
+def _pop_time(mem, pushed, is_first):
     """Return when the predictors take the beat that enters their queue in cycle `pushed`."""
-    offered = max(pushed + MEMBER, reg[f.R_LAST_MEMBER_POP] + 1)
-    mem[f.POP + reg[f.R_PUSHED] % f.POPS, 0] = offered
-    reg[f.R_PUSHED] += 1
-    popped = max(offered, reg[f.R_TABLES_FREE]) if is_first else offered
-    reg[f.K_PREDICTOR_WAIT] += popped - offered
-    reg[f.R_LAST_MEMBER_POP] = popped
+    offered = max(pushed + MEMBER, mem[f.R_LAST_MEMBER_POP] + 1)
+    mem[f.POP + mem[f.R_PUSHED] % f.POPS, 0] = offered
+    mem[f.R_PUSHED] += 1
+    popped = max(offered, mem[f.R_TABLES_FREE]) if is_first else offered
+    mem[f.K_PREDICTOR_WAIT] += popped - offered
+    mem[f.R_LAST_MEMBER_POP] = popped
     return popped
 
 
 @compiled
-def try_next_event(config, reg, mem, trace, tables):
+def try_next_event(mem, trace, tables):
     """Begin the next event, or end the replay, if the last event has ended and its hints are out."""
-    if reg[f.R_END] == f.INF or reg[f.R_AGENT_DONE] == f.INF:
+    if mem[f.R_END] == f.INF or mem[f.R_AGENT_DONE] == f.INF:
         return
-    ready = max(reg[f.R_AGENT_DONE], reg[f.R_END] + 1, room_from(config, reg, mem))
-    reg[f.R_END] = f.INF
-    reg[f.R_EVENT] += 1
-    if reg[f.R_EVENT] == config[f.C_EVENTS]:
-        reg[f.R_TOTAL] = ready + 1
+    ready = max(mem[f.R_AGENT_DONE], mem[f.R_END] + 1, room_from(mem))
+    mem[f.R_END] = f.INF
+    mem[f.R_EVENT] += 1
+    if mem[f.R_EVENT] == mem[f.C_EVENTS]:
+        mem[f.R_TOTAL] = ready + 1
     else:
-        begin_event(config, reg, mem, trace, tables, ready + 1)
+        begin_event(mem, trace, tables, ready + 1)

@@ -11,98 +11,98 @@ from .trains import first_write, retire_trains, writes_of
 
 
 @compiled
-def advance(config, reg, mem, cycle):
+def advance(mem, cycle):
     """Account for all cycles before `cycle`, and apply what changes up to it."""
-    if reg[f.R_PLANNED]:
-        follow_plan(config, reg, mem)
+    if mem[f.R_PLANNED]:
+        follow_plan(mem)
     while True:
-        while next_change(reg, mem) <= reg[f.R_ACCOUNTED]:
-            _apply_next(config, reg, mem)
-        now = reg[f.R_ACCOUNTED]
+        while next_change(mem) <= mem[f.R_ACCOUNTED]:
+            _apply_next(mem)
+        now = mem[f.R_ACCOUNTED]
         if now >= cycle:
             return
-        until = min(cycle, next_change(reg, mem))
-        if reg[f.R_READERS]:
-            until = min(until, _first_finish(config, mem))
-        lost = _read(config, reg, mem, now, until) if reg[f.R_HOT] else 0
-        count_cycles(reg, until - now, lost)
-        reg[f.R_ACCOUNTED] = until
-        retire_trains(config, reg, mem, until)
-        if reg[f.R_READERS]:
-            _end_reads(config, reg, mem, until)
+        until = min(cycle, next_change(mem))
+        if mem[f.R_READERS]:
+            until = min(until, _first_finish(mem))
+        lost = _read(mem, now, until) if mem[f.R_HOT] else 0
+        count_cycles(mem, until - now, lost)
+        mem[f.R_ACCOUNTED] = until
+        retire_trains(mem, until)
+        if mem[f.R_READERS]:
+            _end_reads(mem, until)
 
 
 @compiled
-def _apply_next(config, reg, mem):
-    row = f.CHANGE + reg[f.R_CHANGE_FIRST]
-    reg[f.R_CHANGE_FIRST] += 1
+def _apply_next(mem):
+    row = f.CHANGE + mem[f.R_CHANGE_FIRST]
+    mem[f.R_CHANGE_FIRST] += 1
     if mem[row, f.A_KIND] == f.CHANGE_READER:
-        _begin_read(config, reg, mem, f.ELEMENT + mem[row, f.A_VALUE])
+        _begin_read(mem, f.ELEMENT + mem[row, f.A_VALUE])
     else:
-        apply_change(reg, mem[row, f.A_KIND], mem[row, f.A_VALUE])
+        apply_change(mem, mem[row, f.A_KIND], mem[row, f.A_VALUE])
 
 
 @compiled
-def _first_finish(config, mem):
+def _first_finish(mem):
     first = f.INF
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING] and mem[element, f.P_FINISH] < first:
             first = mem[element, f.P_FINISH]
     return first
 
 
 @compiled
-def _begin_read(config, reg, mem, element):
-    _bring_up_to_date(config, reg, mem)
+def _begin_read(mem, element):
+    _bring_up_to_date(mem)
     mem[element, f.P_READING] = 1
-    mem[element, f.P_REST] = config[f.C_EXPERT_BEATS]
-    mem[element, f.P_AT] = reg[f.R_ACCOUNTED]
-    reg[f.R_READERS] += 1
-    _foresee(config, reg, mem)
+    mem[element, f.P_REST] = mem[f.C_EXPERT_BEATS]
+    mem[element, f.P_AT] = mem[f.R_ACCOUNTED]
+    mem[f.R_READERS] += 1
+    _foresee(mem)
 
 
 @compiled
-def _end_reads(config, reg, mem, cycle):
+def _end_reads(mem, cycle):
     """End the reads that finish in `cycle`."""
     ended = False
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING] and mem[element, f.P_FINISH] == cycle:
             if not ended:
-                _bring_up_to_date(config, reg, mem)
+                _bring_up_to_date(mem)
             mem[element, f.P_READING] = 0
-            reg[f.R_READERS] -= 1
+            mem[f.R_READERS] -= 1
             ended = True
     if ended:
-        _foresee(config, reg, mem)
+        _foresee(mem)
 
 
 @compiled
-def follow_plan(config, reg, mem):
+def follow_plan(mem):
     """Foresee the reads anew: bursts have been planned or taken back."""
-    reg[f.R_PLANNED] = 0
-    if reg[f.R_READERS]:
-        _bring_up_to_date(config, reg, mem)
-        _foresee(config, reg, mem)
+    mem[f.R_PLANNED] = 0
+    if mem[f.R_READERS]:
+        _bring_up_to_date(mem)
+        _foresee(mem)
 
 
 @compiled
-def _bring_up_to_date(config, reg, mem):
+def _bring_up_to_date(mem):
     """Count the words read since the reads were looked at last, if none of them could lose its bank."""
-    if reg[f.R_HOT]:
+    if mem[f.R_HOT]:
         return
-    now = reg[f.R_ACCOUNTED]
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    now = mem[f.R_ACCOUNTED]
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING]:
             mem[element, f.P_REST] -= now - mem[element, f.P_AT]
             mem[element, f.P_AT] = now
 
 
 @compiled
-def _foresee(config, reg, mem):
+def _foresee(mem):
     """Find out when each read will finish, INF for those that wait for a bank's leader."""
     hot, led = 0, 0
-    now = reg[f.R_ACCOUNTED]
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    now = mem[f.R_ACCOUNTED]
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING] == 0:
             continue
         bank = mem[element, f.P_BANK]
@@ -113,39 +113,39 @@ def _foresee(config, reg, mem):
         led |= 1 << bank
         if mem[f.BANK + bank, 0] > now:
             hot = 1
-            mem[element, f.P_FINISH] = _leader_finish(config, reg, mem, bank, now, mem[element, f.P_REST])
+            mem[element, f.P_FINISH] = _leader_finish(mem, bank, now, mem[element, f.P_REST])
         else:
             mem[element, f.P_FINISH] = now + mem[element, f.P_REST]
-    reg[f.R_HOT] = hot
+    mem[f.R_HOT] = hot
 
 
 @compiled
-def _leader_finish(config, reg, mem, bank, now, rest):
+def _leader_finish(mem, bank, now, rest):
     """Return the first cycle before which `rest` cycles from `now` on are free of writes to `bank`."""
-    for row in range(f.TRAIN + reg[f.R_TRAIN_FIRST], f.TRAIN + reg[f.R_TRAINS]):
+    for row in range(f.TRAIN + mem[f.R_TRAIN_FIRST], f.TRAIN + mem[f.R_TRAINS]):
         end = mem[row, f.T_DONE]
         if mem[row, f.T_BANK] != bank or end <= now:
             continue
-        begin = max(now, first_write(config, mem, row))
+        begin = max(now, first_write(mem, row))
         if now + rest <= begin:
             return now + rest
         rest -= begin - now
-        written = writes_of(config, mem, row, begin)
-        free = end - begin - (writes_of(config, mem, row, end) - written)
+        written = writes_of(mem, row, begin)
+        free = end - begin - (writes_of(mem, row, end) - written)
         if rest <= free:
-            return _free_cycle(config, mem, row, begin, end, written, rest)
+            return _free_cycle(mem, row, begin, end, written, rest)
         rest -= free
         now = end
     return now + rest
 
 
 @compiled
-def _free_cycle(config, mem, row, begin, end, written, rest):
+def _free_cycle(mem, row, begin, end, written, rest):
     """Return the first cycle before which a train leaves `rest` cycles from `begin` on to the reader."""
     low, high = begin + rest, end
     while low < high:
         middle = (low + high) // 2
-        if middle - begin - (writes_of(config, mem, row, middle) - written) >= rest:
+        if middle - begin - (writes_of(mem, row, middle) - written) >= rest:
             high = middle
         else:
             low = middle + 1
@@ -153,19 +153,19 @@ def _free_cycle(config, mem, row, begin, end, written, rest):
 
 
 @compiled
-def _writes_between(config, reg, mem, bank, begin, end):
+def _writes_between(mem, bank, begin, end):
     found = 0
-    for row in range(f.TRAIN + reg[f.R_TRAIN_FIRST], f.TRAIN + reg[f.R_TRAINS]):
+    for row in range(f.TRAIN + mem[f.R_TRAIN_FIRST], f.TRAIN + mem[f.R_TRAINS]):
         if mem[row, f.T_BANK] == bank and mem[row, f.T_DONE] > begin:
-            found += writes_of(config, mem, row, end) - writes_of(config, mem, row, begin)
+            found += writes_of(mem, row, end) - writes_of(mem, row, begin)
     return found
 
 
 @compiled
-def _read(config, reg, mem, begin, end):
+def _read(mem, begin, end):
     """Let the elements read from `begin` to `end`; return in how many cycles one or more of them lost its bank."""
     lost, all_lost, led = 0, False, 0
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING] == 0:
             continue
         bank = mem[element, f.P_BANK]
@@ -176,9 +176,9 @@ def _read(config, reg, mem, begin, end):
             led |= 1 << bank
             missed = 0
             if mem[f.BANK + bank, 0] > begin:
-                missed = _writes_between(config, reg, mem, bank, begin, end)
+                missed = _writes_between(mem, bank, begin, end)
             lost += missed
         mem[element, f.P_REST] -= end - begin - missed
         mem[element, f.P_AT] = end
-        reg[f.K_BANK_CONFLICTS] += missed
+        mem[f.K_BANK_CONFLICTS] += missed
     return end - begin if all_lost else lost

@@ -17,62 +17,62 @@ QUEUED, QUEUED_DROPPING = int(Filter.QUEUED), int(Filter.QUEUED_DROPPING)
 
 
 @compiled
-def candidate_time(config, reg, mem, cycle):
+def candidate_time(mem, cycle):
     """Return the first cycle from `cycle` on in which a candidate of either source is on offer."""
-    return min(hint_time(reg), predicted_time(config, reg, mem, cycle))
+    return min(hint_time(mem), predicted_time(mem, cycle))
 
 
 @compiled
-def commit_candidate(config, reg, mem, store, trace, idle):
+def commit_candidate(mem, store, trace, idle):
     """Take the candidate on offer and filter it."""
-    predicted = predicted_time(config, reg, mem, idle) <= idle
-    if hint_time(reg) <= idle and (config[f.C_HINTS_FIRST] or not predicted):
+    predicted = predicted_time(mem, idle) <= idle
+    if hint_time(mem) <= idle and (mem[f.C_HINTS_FIRST] or not predicted):
         source = HINT
-        target, layer, expert, score = take_hint(config, reg, trace, idle)
+        target, layer, expert, score = take_hint(mem, trace, idle)
     else:
         source = PREDICTOR
-        target, layer, expert, score = take_predicted(config, reg, mem, idle)
-    reg[f.K_GENERATED] += 1
+        target, layer, expert, score = take_predicted(mem, idle)
+    mem[f.K_GENERATED] += 1
     count_prefetch(mem, f.N_GENERATED, layer, source)
-    outcome, slot = _filter(config, reg, mem, target, layer, expert, score, source)
-    log(config, reg, store, idle + 3, CANDIDATE, outcome, layer, expert, slot, score, source, target)
-    reg[f.R_IDLE] = idle + 3
+    outcome, slot = _filter(mem, target, layer, expert, score, source)
+    log(mem, store, idle + 3, CANDIDATE, outcome, layer, expert, slot, score, source, target)
+    mem[f.R_IDLE] = idle + 3
 
 
 @compiled
-def _filter(config, reg, mem, target, layer, expert, score, source):
+def _filter(mem, target, layer, expert, score, source):
     """Return a candidate's outcome, and its slot if it has one."""
-    ahead = target - reg[f.R_CURRENT] - 1
-    if ahead < 0 or ahead >= config[f.C_HORIZON]:
-        return _drop(reg, mem, f.K_EXPIRED, f.N_EXPIRED, layer, source, EXPIRED), 0
-    slot = find(config, mem, layer, expert)
+    ahead = target - mem[f.R_CURRENT] - 1
+    if ahead < 0 or ahead >= mem[f.C_HORIZON]:
+        return _drop(mem, f.K_EXPIRED, f.N_EXPIRED, layer, source, EXPIRED), 0
+    slot = find(mem, layer, expert)
     if slot >= 0:
         row = f.SLOT + slot
         mem[row, f.S_STAMP] = target
         if mem[row, f.S_STATE] == f.RESIDENT:
-            return _drop(reg, mem, f.K_RESIDENT, f.N_RESIDENT, layer, source, RESIDENT), slot
-        return _drop(reg, mem, f.K_IN_FLIGHT, f.N_IN_FLIGHT, layer, source, IN_FLIGHT), slot
-    if is_queued(reg, mem, layer, expert):
-        return _drop(reg, mem, f.K_IN_QUEUE, f.N_IN_QUEUE, layer, source, IN_QUEUE), 0
-    budget = f.TARGET + target % config[f.C_HORIZON]
-    if mem[budget, 0] >= config[f.C_BUDGET]:
-        return _drop(reg, mem, f.K_OVER_BUDGET, f.N_OVER_BUDGET, layer, source, OVER_BUDGET), 0
-    place = place_of(reg, mem, target, score, expert)
-    if place == config[f.C_QUEUE_DEPTH]:
-        return _drop(reg, mem, f.K_OVERFLOW, f.N_OVERFLOW, layer, source, OVERFLOW), 0
+            return _drop(mem, f.K_RESIDENT, f.N_RESIDENT, layer, source, RESIDENT), slot
+        return _drop(mem, f.K_IN_FLIGHT, f.N_IN_FLIGHT, layer, source, IN_FLIGHT), slot
+    if is_queued(mem, layer, expert):
+        return _drop(mem, f.K_IN_QUEUE, f.N_IN_QUEUE, layer, source, IN_QUEUE), 0
+    budget = f.TARGET + target % mem[f.C_HORIZON]
+    if mem[budget, 0] >= mem[f.C_BUDGET]:
+        return _drop(mem, f.K_OVER_BUDGET, f.N_OVER_BUDGET, layer, source, OVER_BUDGET), 0
+    place = place_of(mem, target, score, expert)
+    if place == mem[f.C_QUEUE_DEPTH]:
+        return _drop(mem, f.K_OVERFLOW, f.N_OVERFLOW, layer, source, OVERFLOW), 0
     outcome = QUEUED
-    if reg[f.R_QUEUE] == config[f.C_QUEUE_DEPTH]:
-        last = f.QUEUE + reg[f.R_QUEUE] - 1
+    if mem[f.R_QUEUE] == mem[f.C_QUEUE_DEPTH]:
+        last = f.QUEUE + mem[f.R_QUEUE] - 1
         outcome = _drop(
-            reg, mem, f.K_OVERFLOW, f.N_OVERFLOW, mem[last, f.Q_LAYER], mem[last, f.Q_SOURCE], QUEUED_DROPPING
+            mem, f.K_OVERFLOW, f.N_OVERFLOW, mem[last, f.Q_LAYER], mem[last, f.Q_SOURCE], QUEUED_DROPPING
         )
-    insert(config, reg, mem, place, target, layer, expert, score, source)
+    insert(mem, place, target, layer, expert, score, source)
     mem[budget, 0] += 1
     return outcome, 0
 
 
 @compiled
-def _drop(reg, mem, counter, name, layer, source, outcome):
-    reg[counter] += 1
+def _drop(mem, counter, name, layer, source, outcome):
+    mem[counter] += 1
     count_prefetch(mem, name, layer, source)
     return outcome

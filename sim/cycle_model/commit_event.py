@@ -23,182 +23,168 @@ GRANT_HIT = int(GrantStatus.HIT)
 
 
 @compiled
-def commit_close(config, reg, mem, store, trace, tables, idle):
+def commit_close(mem, store, idle):
     """Close the event: classify its members, expire what was queued for it, apply the abort policy."""
     cycle = idle + 1
-    event, members = reg[f.R_EVENT], reg[f.R_MEMBERS]
-    layer, start = int(trace.layer[event]), int(trace.sequence_start[event])
-    reg[f.R_CURRENT] += 1
-    reg[f.R_LAYER] = layer
-    reg[f.R_OPEN] = 1
-    reg[f.R_UNRELEASED] = members
-    reg[f.R_MISS_HEAD] = reg[f.R_MISS_TAIL] = 0
-    reg[f.K_EVENTS] += 1
-    mem[f.TARGET + reg[f.R_CURRENT] % config[f.C_HORIZON], 0] = 0
-    log(config, reg, store, cycle + 1, CLOSE, start, layer, members, 0, 0, 0, reg[f.R_CURRENT])
+    layer, members = mem[f.R_EVENT_LAYER], mem[f.R_MEMBERS]
+    mem[f.R_CURRENT] += 1
+    mem[f.R_LAYER] = layer
+    mem[f.R_OPEN] = 1
+    mem[f.R_UNRELEASED] = members
+    mem[f.R_MISS_HEAD] = mem[f.R_MISS_TAIL] = 0
+    mem[f.K_EVENTS] += 1
+    mem[f.TARGET + mem[f.R_CURRENT] % mem[f.C_HORIZON], 0] = 0
+    log(mem, store, cycle + 1, CLOSE, mem[f.R_EVENT_START], layer, members, 0, 0, 0, mem[f.R_CURRENT])
     for index in range(members):
         cycle += 2
-        _classify(config, reg, mem, store, layer, tables.member[index], cycle)
-    post(reg, mem, cycle + 1, f.CHANGE_CLASSIFYING, 0)
-    cycle = _expire(config, reg, mem, store, tables, layer, cycle + 1)
-    if config[f.C_ABORT] != ABORT_NEVER:
-        _apply_abort_policy(config, reg, mem, store, cycle)
-    reg[f.R_IDLE] = cycle + 1
+        _classify(mem, store, layer, mem[f.MEMBER + index, 0], cycle)
+    post(mem, cycle + 1, f.CHANGE_CLASSIFYING, 0)
+    cycle = _expire(mem, store, layer, cycle + 1)
+    if mem[f.C_ABORT] != ABORT_NEVER:
+        _apply_abort_policy(mem, store, cycle)
+    mem[f.R_IDLE] = cycle + 1
 
 
 @compiled
-def _classify(config, reg, mem, store, layer, expert, cycle):
-    slot = find(config, mem, layer, expert)
-    reg[f.K_DEMAND] += 1
+def _classify(mem, store, layer, expert, cycle):
+    slot = find(mem, layer, expert)
+    mem[f.K_DEMAND] += 1
     count(mem, f.N_DEMAND, layer)
     if slot < 0:
-        log(config, reg, store, cycle + 1, CLASSIFY, MISS, layer, expert, 0, 0, 0, 0)
-        reg[f.K_MISS] += 1
+        log(mem, store, cycle + 1, CLASSIFY, MISS, layer, expert, 0, 0, 0, 0)
+        mem[f.K_MISS] += 1
         count(mem, f.N_MISS, layer)
-        mem[f.MISS + reg[f.R_MISS_TAIL], 0] = expert
-        reg[f.R_MISS_TAIL] += 1
-        post(reg, mem, cycle + 1, f.CHANGE_MISSES, 1)
+        mem[f.MISS + mem[f.R_MISS_TAIL], 0] = expert
+        mem[f.R_MISS_TAIL] += 1
+        post(mem, cycle + 1, f.CHANGE_MISSES, 1)
         return
     row = f.SLOT + slot
     if mem[row, f.S_STATE] == f.FILLING:
         found = LATE
         mem[row, f.S_LATE] = 1
-        reg[f.K_LATE] += 1
+        mem[f.K_LATE] += 1
         count_prefetch(mem, f.N_LATE, layer, mem[row, f.S_SOURCE])
-        promote(config, reg, mem, slot, cycle)
+        promote(mem, slot, cycle)
     else:
-        found = _count_hit(reg, mem, store, layer, row, cycle)
-        push_grant(reg, mem, cycle, expert, slot, GRANT_HIT)
+        found = _count_hit(mem, store, layer, row, cycle)
+        push_grant(mem, cycle, expert, slot, GRANT_HIT)
     mem[row, f.S_UNUSED] = 0
     mem[row, f.S_RELEASED] = 0
-    pin(reg, mem, slot)
-    log(config, reg, store, cycle + 1, CLASSIFY, found, layer, expert, slot, 0, 0, 0)
+    pin(mem, slot)
+    log(mem, store, cycle + 1, CLASSIFY, found, layer, expert, slot, 0, 0, 0)
 
 
 @compiled
-def _count_hit(reg, mem, store, layer, row, cycle):
+def _count_hit(mem, store, layer, row, cycle):
     """Count a hit and return its class."""
-    reg[f.K_HIT] += 1
+    mem[f.K_HIT] += 1
     count(mem, f.N_HIT, layer)
     if not mem[row, f.S_UNUSED]:
-        reg[f.K_HIT_REUSE] += 1
+        mem[f.K_HIT_REUSE] += 1
         count(mem, f.N_HIT_REUSE, layer)
         return HIT_REUSE
     source = mem[row, f.S_SOURCE]
-    store.slack[reg[f.R_SLACKS]] = cycle + 1 - mem[row, f.S_FILLED]
-    reg[f.R_SLACKS] += 1
-    reg[f.K_HIT_PREFETCH] += 1
+    store.slack[mem[f.R_SLACKS]] = cycle + 1 - mem[row, f.S_FILLED]
+    mem[f.R_SLACKS] += 1
+    mem[f.K_HIT_PREFETCH] += 1
     count_prefetch(mem, f.N_HIT_PREFETCH, layer, source)
     count_prefetch(mem, f.N_TIMELY, layer, source)
-    if mem[row, f.S_STAMP] == reg[f.R_CURRENT]:
-        reg[f.K_ON_TARGET] += 1
+    if mem[row, f.S_STAMP] == mem[f.R_CURRENT]:
+        mem[f.K_ON_TARGET] += 1
         count_prefetch(mem, f.N_ON_TARGET, layer, source)
         return HIT_ON_TARGET
-    reg[f.K_LATER_USE] += 1
+    mem[f.K_LATER_USE] += 1
     count_prefetch(mem, f.N_LATER_USE, layer, source)
     return HIT_LATER_USE
 
 
 @compiled
-def _expire(config, reg, mem, store, tables, layer, cycle):
+def _expire(mem, store, layer, cycle):
     """Drop the queue's entries for this event and earlier ones, one a cycle; return the cycle of the abort policy."""
-    while reg[f.R_QUEUE] and mem[f.QUEUE, f.Q_DEADLINE] <= reg[f.R_CURRENT]:
+    while mem[f.R_QUEUE] and mem[f.QUEUE, f.Q_DEADLINE] <= mem[f.R_CURRENT]:
         deadline, named, expert = mem[f.QUEUE, f.Q_DEADLINE], mem[f.QUEUE, f.Q_LAYER], mem[f.QUEUE, f.Q_EXPERT]
         score, source = mem[f.QUEUE, f.Q_SCORE], mem[f.QUEUE, f.Q_SOURCE]
-        pop(reg, mem)
+        pop(mem)
         outcome = EXPIRED
         if named == layer:
-            for index in range(reg[f.R_MEMBERS]):
-                if tables.member[index] == expert:
+            for index in range(mem[f.R_MEMBERS]):
+                if mem[f.MEMBER + index, 0] == expert:
                     outcome = PROMOTED
-        log(config, reg, store, cycle + 1, EXPIRE, outcome, named, expert, 0, score, source, deadline)
-        reg[f.K_PROMOTED if outcome == PROMOTED else f.K_EXPIRED] += 1
+        log(mem, store, cycle + 1, EXPIRE, outcome, named, expert, 0, score, source, deadline)
+        mem[f.K_PROMOTED if outcome == PROMOTED else f.K_EXPIRED] += 1
         count_prefetch(mem, f.N_PROMOTED if outcome == PROMOTED else f.N_EXPIRED, named, source)
         cycle += 1
     return cycle + 1
 
 
 @compiled
-def _apply_abort_policy(config, reg, mem, store, cycle):
+def _apply_abort_policy(mem, store, cycle):
     """Stop the prefetch that is being requested if its event came without it."""
-    left = beats_left(config, reg, mem, cycle)
-    if left == 0 or (config[f.C_ABORT] == ABORT_HALF and 2 * left <= config[f.C_EXPERT_BEATS]):
+    left = beats_left(mem, cycle)
+    if left == 0 or (mem[f.C_ABORT] == ABORT_HALF and 2 * left <= mem[f.C_EXPERT_BEATS]):
         return
     slot = mem[f.ENTRY + mem[f.ENGINE + f.PREFETCH, f.E_ENTRY], f.X_SLOT]
     row = f.SLOT + slot
-    if mem[row, f.S_STATE] == f.FILLING and not mem[row, f.S_PINNED] and mem[row, f.S_STAMP] <= reg[f.R_CURRENT]:
-        _abort(config, reg, mem, store, slot, SWEEP_WRONG, cycle)
+    if mem[row, f.S_STATE] == f.FILLING and not mem[row, f.S_PINNED] and mem[row, f.S_STAMP] <= mem[f.R_CURRENT]:
+        _abort(mem, store, slot, SWEEP_WRONG, cycle)
 
 
 @compiled
-def _abort(config, reg, mem, store, slot, reason, cycle):
+def _abort(mem, store, slot, reason, cycle):
     row = f.SLOT + slot
-    log(config, reg, store, cycle + 1, ABORT, reason, mem[row, f.S_LAYER], mem[row, f.S_EXPERT], slot, 0, 0, 0)
-    end_unused(reg, mem, slot, f.K_ABORTED, f.N_ABORTED)
+    log(mem, store, cycle + 1, ABORT, reason, mem[row, f.S_LAYER], mem[row, f.S_EXPERT], slot, 0, 0, 0)
+    end_unused(mem, slot, f.K_ABORTED, f.N_ABORTED)
     mem[row, f.S_STATE] = f.DRAINING
-    abort(config, reg, mem, slot, cycle)
+    abort(mem, slot, cycle)
 
 
 @compiled
-def commit_release(config, reg, mem, store, trace, idle):
+def commit_release(mem, store, idle):
     """Take a grant back; the last one ends the event."""
     cycle = idle + 1
-    release = pop_release(reg, mem, cycle)
+    release = pop_release(mem, cycle)
     slot, expert = mem[release, f.L_SLOT], mem[release, f.L_EXPERT]
-    log(config, reg, store, cycle + 1, RELEASE, mem[release, f.L_STATUS], 0, expert, slot, 0, 0, 0)
+    log(mem, store, cycle + 1, RELEASE, mem[release, f.L_STATUS], 0, expert, slot, 0, 0, 0)
     mem[f.SLOT + slot, f.S_RELEASED] = 1
-    touch(reg, mem, slot)
-    unblock(reg, mem, cycle)
-    reg[f.R_UNRELEASED] -= 1
-    reg[f.R_IDLE] = cycle + 1
-    if reg[f.R_UNRELEASED] == 0:
-        _end_event(config, reg, mem, store, trace, cycle + 1)
+    touch(mem, slot)
+    unblock(mem, cycle)
+    mem[f.R_UNRELEASED] -= 1
+    mem[f.R_IDLE] = cycle + 1
+    if mem[f.R_UNRELEASED] == 0:
+        _end_event(mem, store, cycle + 1)
 
 
 @compiled
-def _end_event(config, reg, mem, store, trace, cycle):
-    log(config, reg, store, cycle + 1, END, 0, 0, 0, 0, 0, 0, reg[f.R_CURRENT])
-    post(reg, mem, cycle + 1, f.CHANGE_OPEN, 0)
-    following = reg[f.R_EVENT] + 1
-    if following == config[f.C_EVENTS] or trace.step_first[following]:
-        store.step_end[reg[f.R_STEP]] = cycle + 1
-        reg[f.R_STEP] += 1
-    reg[f.R_OPEN] = 0
-    reg[f.R_CLOSED] = f.INF
-    reg[f.R_END] = cycle
-    unpin_all(reg, mem)
-    release_predictions(config, reg, mem, reg[f.R_CURRENT], cycle)
-    reg[f.R_IDLE] = cycle + 1
-    if config[f.C_EVICT_AT_END]:
-        _sweep(config, reg, mem, store, cycle + 1)
-        reg[f.R_IDLE] = cycle + 1 + config[f.C_ALL_SLOTS]
+def _end_event(mem, store, cycle):
+    log(mem, store, cycle + 1, END, 0, 0, 0, 0, 0, 0, mem[f.R_CURRENT])
+    post(mem, cycle + 1, f.CHANGE_OPEN, 0)
+    if mem[f.R_ENDS_STEP]:
+        store.step_end[mem[f.R_STEP]] = cycle + 1
+        mem[f.R_STEP] += 1
+    mem[f.R_OPEN] = 0
+    mem[f.R_CLOSED] = f.INF
+    mem[f.R_END] = cycle
+    unpin_all(mem)
+    release_predictions(mem, mem[f.R_CURRENT], cycle)
+    mem[f.R_IDLE] = cycle + 1
+    if mem[f.C_EVICT_AT_END]:
+        _sweep(mem, store, cycle + 1)
+        mem[f.R_IDLE] = cycle + 1 + mem[f.C_ALL_SLOTS]
 
 
 @compiled
-def _sweep(config, reg, mem, store, begin):
+def _sweep(mem, store, begin):
     """Empty the slots that are not for a coming event, one slot a cycle."""
-    for slot in range(config[f.C_SLOTS]):
+    for slot in range(mem[f.C_SLOTS]):
         row, cycle = f.SLOT + slot, begin + slot
         state = mem[row, f.S_STATE]
-        if mem[row, f.S_STAMP] > reg[f.R_CURRENT]:
+        if mem[row, f.S_STAMP] > mem[f.R_CURRENT]:
             continue
         if state == f.RESIDENT:
-            log(
-                config,
-                reg,
-                store,
-                cycle + 1,
-                FREED,
-                SWEEP_END,
-                mem[row, f.S_LAYER],
-                mem[row, f.S_EXPERT],
-                slot,
-                0,
-                0,
-                0,
-            )
-            end_unused(reg, mem, slot, f.K_USELESS, f.N_USELESS)
-            free_slot(reg, mem, slot)
-            unblock(reg, mem, cycle)
+            layer, expert = mem[row, f.S_LAYER], mem[row, f.S_EXPERT]
+            log(mem, store, cycle + 1, FREED, SWEEP_END, layer, expert, slot, 0, 0, 0)
+            end_unused(mem, slot, f.K_USELESS, f.N_USELESS)
+            free_slot(mem, slot)
+            unblock(mem, cycle)
         elif state == f.FILLING:
-            _abort(config, reg, mem, store, slot, SWEEP_END, cycle)
+            _abort(mem, store, slot, SWEEP_END, cycle)

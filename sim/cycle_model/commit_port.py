@@ -12,47 +12,47 @@ FILL, RELEASE, CLOSE, CANDIDATE, MISS, PREFETCH = range(6)
 
 
 @compiled
-def next_commit(config, reg, mem):
+def next_commit(mem):
     """Return when the port takes its next request, as far as is known now, and note which in R_COMMIT."""
-    idle = reg[f.R_IDLE]
-    first = max(idle, status_time(config, reg, mem))
-    reg[f.R_COMMIT] = FILL
+    idle = mem[f.R_IDLE]
+    first = max(idle, status_time(mem))
+    mem[f.R_COMMIT] = FILL
     if first > idle:
-        first = _sooner(reg, first, max(idle, release_time(reg, mem)), RELEASE)
-    if first > idle and not reg[f.R_OPEN]:
-        first = _sooner(reg, first, max(idle, reg[f.R_CLOSED]), CLOSE)
+        first = _sooner(mem, first, max(idle, release_time(mem)), RELEASE)
+    if first > idle and not mem[f.R_OPEN]:
+        first = _sooner(mem, first, max(idle, mem[f.R_CLOSED]), CLOSE)
     if first > idle:
-        first = _sooner(reg, first, max(idle, candidate_time(config, reg, mem, idle)), CANDIDATE)
+        first = _sooner(mem, first, max(idle, candidate_time(mem, idle)), CANDIDATE)
     if first > idle:
-        if reg[f.R_MISS_HEAD] < reg[f.R_MISS_TAIL]:
-            if not reg[f.R_BLOCKED]:
-                first = _sooner(reg, first, max(idle, engine_ready(config, reg, mem, f.DEMAND)), MISS)
-        elif reg[f.R_QUEUE]:
-            first = _sooner(reg, first, max(idle, engine_ready(config, reg, mem, f.PREFETCH)), PREFETCH)
+        if mem[f.R_MISS_HEAD] < mem[f.R_MISS_TAIL]:
+            if not mem[f.R_BLOCKED]:
+                first = _sooner(mem, first, max(idle, engine_ready(mem, f.DEMAND)), MISS)
+        elif mem[f.R_QUEUE]:
+            first = _sooner(mem, first, max(idle, engine_ready(mem, f.PREFETCH)), PREFETCH)
     return first
 
 
 @compiled
-def _sooner(reg, first, cycle, kind):
+def _sooner(mem, first, cycle, kind):
     if cycle < first:
-        reg[f.R_COMMIT] = kind
+        mem[f.R_COMMIT] = kind
         return cycle
     return first
 
 
 @compiled
-def commit(config, reg, mem, store, trace, tables, cycle):
+def commit(mem, store, trace, cycle):
     """Take the request that `next_commit` has noted, in `cycle`."""
-    kind = reg[f.R_COMMIT]
+    kind = mem[f.R_COMMIT]
     if kind == FILL:
-        commit_fill(config, reg, mem, store, cycle)
+        commit_fill(mem, store, cycle)
     elif kind == RELEASE:
-        commit_release(config, reg, mem, store, trace, cycle)
+        commit_release(mem, store, cycle)
     elif kind == CLOSE:
-        commit_close(config, reg, mem, store, trace, tables, cycle)
+        commit_close(mem, store, cycle)
     elif kind == CANDIDATE:
-        commit_candidate(config, reg, mem, store, trace, cycle)
+        commit_candidate(mem, store, trace, cycle)
     elif kind == MISS:
-        commit_miss(config, reg, mem, store, cycle)
+        commit_miss(mem, store, cycle)
     else:
-        commit_prefetch(config, reg, mem, store, cycle)
+        commit_prefetch(mem, store, cycle)

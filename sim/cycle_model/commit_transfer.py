@@ -17,94 +17,94 @@ GRANT_LATE, GRANT_MISS = int(GrantStatus.LATE), int(GrantStatus.MISS)
 
 
 @compiled
-def unblock(reg, mem, cycle):
+def unblock(mem, cycle):
     """Let a waiting miss search again after a commit in `cycle`."""
-    if reg[f.R_BLOCKED]:
-        reg[f.R_BLOCKED] = 0
-        post(reg, mem, cycle + 1, f.CHANGE_BLOCKED, 0)
+    if mem[f.R_BLOCKED]:
+        mem[f.R_BLOCKED] = 0
+        post(mem, cycle + 1, f.CHANGE_BLOCKED, 0)
 
 
 @compiled
-def commit_fill(config, reg, mem, store, idle):
+def commit_fill(mem, store, idle):
     """Take the status of a transfer: its slot is complete, or empty if it had been aborted."""
     cycle = idle + 1
-    entry = take_status(config, reg, mem, cycle)
+    entry = take_status(mem, cycle)
     slot = mem[entry, f.X_SLOT]
     row = f.SLOT + slot
     if mem[entry, f.X_ABORTED]:
-        log(config, reg, store, cycle + 1, DRAIN, 0, 0, 0, slot, 0, 0, 0)
-        free_slot(reg, mem, slot)
+        log(mem, store, cycle + 1, DRAIN, 0, 0, 0, slot, 0, 0, 0)
+        free_slot(mem, slot)
     else:
         layer, expert = mem[row, f.S_LAYER], mem[row, f.S_EXPERT]
-        log(config, reg, store, cycle + 1, FILL, DONE, layer, expert, slot, 0, 0, 0)
+        log(mem, store, cycle + 1, FILL, DONE, layer, expert, slot, 0, 0, 0)
         mem[row, f.S_STATE] = f.RESIDENT
         mem[row, f.S_FILLED] = cycle + 1
         if mem[row, f.S_PINNED]:
-            push_grant(reg, mem, cycle, expert, slot, GRANT_LATE if mem[row, f.S_LATE] else GRANT_MISS)
-    unblock(reg, mem, cycle)
-    reg[f.R_IDLE] = cycle + 1
+            push_grant(mem, cycle, expert, slot, GRANT_LATE if mem[row, f.S_LATE] else GRANT_MISS)
+    unblock(mem, cycle)
+    mem[f.R_IDLE] = cycle + 1
 
 
 @compiled
-def commit_miss(config, reg, mem, store, idle):
+def commit_miss(mem, store, idle):
     """Seek a slot for the oldest miss."""
-    cycle = idle + 2 + config[f.C_SEARCH]
-    expert = mem[f.MISS + reg[f.R_MISS_HEAD], 0]
-    layer, current = reg[f.R_LAYER], reg[f.R_CURRENT]
-    outcome, slot = search(config, reg, mem, True, current)
+    cycle = idle + 2 + mem[f.C_SEARCH]
+    expert = mem[f.MISS + mem[f.R_MISS_HEAD], 0]
+    layer, current = mem[f.R_LAYER], mem[f.R_CURRENT]
+    outcome, slot = search(mem, True, current)
     row = f.SLOT + slot
-    log(config, reg, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 0, current)
-    reg[f.R_IDLE] = cycle + 1
+    log(mem, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 0, current)
+    mem[f.R_IDLE] = cycle + 1
     if outcome == ISSUE_NONE or outcome == ISSUE_ABORT:
         if outcome == ISSUE_ABORT:
-            end_unused(reg, mem, slot, f.K_ABORTED, f.N_ABORTED)
+            end_unused(mem, slot, f.K_ABORTED, f.N_ABORTED)
             mem[row, f.S_STATE] = f.DRAINING
-            abort(config, reg, mem, slot, cycle)
-        reg[f.R_BLOCKED] = 1
-        post(reg, mem, cycle + 1, f.CHANGE_BLOCKED, 1)
+            abort(mem, slot, cycle)
+        mem[f.R_BLOCKED] = 1
+        post(mem, cycle + 1, f.CHANGE_BLOCKED, 1)
         return
-    reg[f.K_DEMAND_ISSUED] += 1
-    _take_over(config, reg, mem, outcome, slot, layer, expert, current)
-    pin(reg, mem, slot)
-    reg[f.R_MISS_HEAD] += 1
-    post(reg, mem, cycle + 1, f.CHANGE_MISSES, -1)
-    load(config, reg, mem, f.DEMAND, slot, cycle)
+    mem[f.K_DEMAND_ISSUED] += 1
+    _take_over(mem, outcome, slot, layer, expert, current)
+    pin(mem, slot)
+    mem[f.R_MISS_HEAD] += 1
+    post(mem, cycle + 1, f.CHANGE_MISSES, -1)
+    load(mem, f.DEMAND, slot, cycle)
 
 
 @compiled
-def _take_over(config, reg, mem, outcome, slot, layer, expert, stamp):
+def _take_over(mem, outcome, slot, layer, expert, stamp):
     if outcome == ISSUE_EVICT or outcome == ISSUE_OWN:
-        reg[f.K_EVICTIONS] += 1
-        end_unused(reg, mem, slot, f.K_USELESS, f.N_USELESS)
-    allocate(config, reg, mem, slot, layer, expert, stamp)
+        mem[f.K_EVICTIONS] += 1
+        end_unused(mem, slot, f.K_USELESS, f.N_USELESS)
+    allocate(mem, slot, layer, expert, stamp)
 
 
 @compiled
-def commit_prefetch(config, reg, mem, store, idle):
+def commit_prefetch(mem, store, idle):
     """Seek a slot for the first queued prefetch, unless its expert has come meanwhile."""
     deadline, layer = mem[f.QUEUE, f.Q_DEADLINE], mem[f.QUEUE, f.Q_LAYER]
     expert, source = mem[f.QUEUE, f.Q_EXPERT], mem[f.QUEUE, f.Q_SOURCE]
-    pop(reg, mem)
-    present = find(config, mem, layer, expert)
+    pop(mem)
+    present = find(mem, layer, expert)
     if present >= 0:
-        log(config, reg, store, idle + 3, ISSUE, PRESENT, layer, expert, present, 0, 1, deadline)
+        log(mem, store, idle + 3, ISSUE, PRESENT, layer, expert, present, 0, 1, deadline)
         mem[f.SLOT + present, f.S_STAMP] = deadline
-        reg[f.K_RESIDENT] += 1
+        mem[f.K_RESIDENT] += 1
         count_prefetch(mem, f.N_RESIDENT, layer, source)
-        reg[f.R_IDLE] = idle + 3
+        mem[f.R_IDLE] = idle + 3
         return
-    cycle = idle + 4 + config[f.C_SEARCH]
-    reg[f.R_IDLE] = cycle + 1
-    outcome, slot = search(config, reg, mem, False, deadline)
+    cycle = idle + 4 + mem[f.C_SEARCH]
+    mem[f.R_IDLE] = cycle + 1
+    outcome, slot = search(mem, False, deadline)
     if outcome == ISSUE_NONE:
-        log(config, reg, store, cycle + 1, ISSUE, NO_VICTIM, layer, expert, 0, 0, 1, deadline)
-        reg[f.K_NO_VICTIM] += 1
+        log(mem, store, cycle + 1, ISSUE, NO_VICTIM, layer, expert, 0, 0, 1, deadline)
+        mem[f.K_NO_VICTIM] += 1
         count_prefetch(mem, f.N_NO_VICTIM, layer, source)
         return
-    log(config, reg, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 1, deadline)
-    reg[f.K_ISSUED] += 1
+    log(mem, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 1, deadline)
+    mem[f.K_ISSUED] += 1
     count_prefetch(mem, f.N_ISSUED, layer, source)
-    _take_over(config, reg, mem, outcome, slot, layer, expert, deadline)
+    _take_over(mem, outcome, slot, layer, expert, deadline)
     mem[f.SLOT + slot, f.S_UNUSED] = 1
     mem[f.SLOT + slot, f.S_SOURCE] = source
-    load(config, reg, mem, f.PREFETCH, slot, cycle)
+    load(mem, f.PREFETCH, slot, cycle)

@@ -10,9 +10,9 @@ ISSUE_ABORT, ISSUE_NONE = int(Issue.ABORT), int(Issue.WAIT)
 
 
 @compiled
-def find(config, mem, layer, expert):
+def find(mem, layer, expert):
     """Return the slot that holds an expert or awaits it, -1 for none."""
-    key = layer * config[f.C_EXPERTS] + expert
+    key = layer * mem[f.C_EXPERTS] + expert
     slot = mem[f.KEY + key // f.N_COLUMNS, key % f.N_COLUMNS] - 1
     row = f.SLOT + slot
     if slot < 0 or mem[row, f.S_LAYER] != layer or mem[row, f.S_EXPERT] != expert:
@@ -22,90 +22,90 @@ def find(config, mem, layer, expert):
 
 
 @compiled
-def _leave_order(reg, mem, slot):
+def _leave_order(mem, slot):
     before, after = mem[f.SLOT + slot, f.S_BEFORE], mem[f.SLOT + slot, f.S_AFTER]
     if before < 0:
-        reg[f.R_LRU_FIRST] = after
+        mem[f.R_LRU_FIRST] = after
     else:
         mem[f.SLOT + before, f.S_AFTER] = after
     if after < 0:
-        reg[f.R_LRU_LAST] = before
+        mem[f.R_LRU_LAST] = before
     else:
         mem[f.SLOT + after, f.S_BEFORE] = before
 
 
 @compiled
-def _join_order(reg, mem, slot):
-    last = reg[f.R_LRU_LAST]
+def _join_order(mem, slot):
+    last = mem[f.R_LRU_LAST]
     mem[f.SLOT + slot, f.S_BEFORE] = last
     mem[f.SLOT + slot, f.S_AFTER] = -1
-    reg[f.R_LRU_LAST] = slot
+    mem[f.R_LRU_LAST] = slot
     if last < 0:
-        reg[f.R_LRU_FIRST] = slot
+        mem[f.R_LRU_FIRST] = slot
     else:
         mem[f.SLOT + last, f.S_AFTER] = slot
 
 
 @compiled
-def touch(reg, mem, slot):
+def touch(mem, slot):
     """Make a slot the most recent one."""
-    _leave_order(reg, mem, slot)
-    _join_order(reg, mem, slot)
+    _leave_order(mem, slot)
+    _join_order(mem, slot)
 
 
 @compiled
-def free_slot(reg, mem, slot):
+def free_slot(mem, slot):
     """Empty a slot."""
     row = f.SLOT + slot
     mem[row, f.S_STATE] = f.FREE
     mem[row, f.S_UNUSED] = 0
-    _leave_order(reg, mem, slot)
-    reg[f.R_FREE_SLOTS] += 1
-    reg[f.R_FREE_FROM] = min(reg[f.R_FREE_FROM], slot)
+    _leave_order(mem, slot)
+    mem[f.R_FREE_SLOTS] += 1
+    mem[f.R_FREE_FROM] = min(mem[f.R_FREE_FROM], slot)
 
 
 @compiled
-def allocate(config, reg, mem, slot, layer, expert, stamp):
+def allocate(mem, slot, layer, expert, stamp):
     """Give a slot, free or not, to an expert that is on its way."""
     row = f.SLOT + slot
     if mem[row, f.S_STATE] == f.FREE:
-        reg[f.R_FREE_SLOTS] -= 1
-        _join_order(reg, mem, slot)
+        mem[f.R_FREE_SLOTS] -= 1
+        _join_order(mem, slot)
     else:
-        touch(reg, mem, slot)
+        touch(mem, slot)
     mem[row, f.S_STATE] = f.FILLING
     mem[row, f.S_LAYER] = layer
     mem[row, f.S_EXPERT] = expert
     mem[row, f.S_STAMP] = stamp
     mem[row, f.S_RELEASED] = 0
     mem[row, f.S_LATE] = 0
-    key = layer * config[f.C_EXPERTS] + expert
+    key = layer * mem[f.C_EXPERTS] + expert
     mem[f.KEY + key // f.N_COLUMNS, key % f.N_COLUMNS] = slot + 1
-    reg[f.R_TICK] += 1
+    mem[f.R_TICK] += 1
 
 
 @compiled
-def search(config, reg, mem, demand, deadline):
+def search(mem, demand, deadline):
     """Return the outcome of a search, and its slot.
 
     ISSUE_NONE stands for none, be it a miss that waits or a prefetch without a victim.
     """
-    if reg[f.R_FREE_SLOTS]:
-        slot = reg[f.R_FREE_FROM]
+    if mem[f.R_FREE_SLOTS]:
+        slot = mem[f.R_FREE_FROM]
         while mem[f.SLOT + slot, f.S_STATE] != f.FREE:
             slot += 1
-        reg[f.R_FREE_FROM] = slot
+        mem[f.R_FREE_FROM] = slot
         return ISSUE_FREE, slot
     passed, coming, own, flying = -1, -1, -1, -1
     passed_stale, coming_stale, flying_stamp = -1, -1, 0
-    lru = config[f.C_VICTIM] == LRU
-    slot = reg[f.R_LRU_FIRST]
+    lru = mem[f.C_VICTIM] == LRU
+    slot = mem[f.R_LRU_FIRST]
     while slot >= 0:
         row = f.SLOT + slot
         state, pinned, stamp = mem[row, f.S_STATE], mem[row, f.S_PINNED], mem[row, f.S_STAMP]
         if state == f.RESIDENT and not pinned:
-            stale = 0 if lru else (mem[row, f.S_LAYER] - reg[f.R_LAYER]) % config[f.C_LAYERS]
-            if stamp <= reg[f.R_CURRENT]:
+            stale = 0 if lru else (mem[row, f.S_LAYER] - mem[f.R_LAYER]) % mem[f.C_LAYERS]
+            if stamp <= mem[f.R_CURRENT]:
                 if stale > passed_stale:
                     passed, passed_stale = slot, stale
                     if lru:
@@ -130,19 +130,19 @@ def search(config, reg, mem, demand, deadline):
 
 
 @compiled
-def pin(reg, mem, slot):
+def pin(mem, slot):
     """Keep a slot until the open event ends."""
     if not mem[f.SLOT + slot, f.S_PINNED]:
         mem[f.SLOT + slot, f.S_PINNED] = 1
-        mem[f.PINNED + reg[f.R_PINNED], 0] = slot
-        reg[f.R_PINNED] += 1
+        mem[f.PINNED + mem[f.R_PINNED], 0] = slot
+        mem[f.R_PINNED] += 1
 
 
 @compiled
-def unpin_all(reg, mem):
+def unpin_all(mem):
     """End all pins."""
-    for row in range(f.PINNED, f.PINNED + reg[f.R_PINNED]):
+    for row in range(f.PINNED, f.PINNED + mem[f.R_PINNED]):
         slot = f.SLOT + mem[row, 0]
         mem[slot, f.S_PINNED] = 0
         mem[slot, f.S_RELEASED] = 0
-    reg[f.R_PINNED] = 0
+    mem[f.R_PINNED] = 0

@@ -14,18 +14,18 @@ ABORTED = 1
 
 
 @compiled
-def engine_ready(config, reg, mem, engine):
+def engine_ready(mem, engine):
     """Return the first cycle in which a class can take a descriptor; INF if that is not known yet."""
-    if reg[f.R_TRANSFERS] + (2 if engine == f.PREFETCH else 1) > config[f.C_ENTRIES]:
+    if mem[f.R_TRANSFERS] + (2 if engine == f.PREFETCH else 1) > mem[f.C_ENTRIES]:
         return f.INF
     return mem[f.ENGINE + engine, f.E_READY]
 
 
 @compiled
-def _free_entry(config, mem, engine):
+def _free_entry(mem, engine):
     """Return the entry that a class gets: the lowest for demand, the highest for prefetch."""
     found = -1
-    for entry in range(config[f.C_ENTRIES]):
+    for entry in range(mem[f.C_ENTRIES]):
         if not mem[f.ENTRY + entry, f.X_VALID]:
             found = entry
             if engine == f.DEMAND:
@@ -34,16 +34,16 @@ def _free_entry(config, mem, engine):
 
 
 @compiled
-def load(config, reg, mem, engine, slot, cycle):
+def load(mem, engine, slot, cycle):
     """Hand a descriptor over in `cycle`."""
     other = f.ENGINE + 1 - engine
     busy = mem[other, f.E_ACTIVE] or mem[other, f.E_READY] > cycle + 1
     if engine == f.DEMAND and busy and not mem[f.ENTRY + mem[other, f.E_ENTRY], f.X_DEMANDED]:
-        cut_plan(config, reg, mem, cycle + 1)
-    number = _free_entry(config, mem, engine)
+        cut_plan(mem, cycle + 1)
+    number = _free_entry(mem, engine)
     entry, state = f.ENTRY + number, f.ENGINE + engine
     mem[entry, f.X_VALID] = 1
-    reg[f.R_TRANSFERS] += 1
+    mem[f.R_TRANSFERS] += 1
     mem[entry, f.X_SLOT] = slot
     mem[entry, f.X_DEMANDED] = engine == f.DEMAND
     mem[entry, f.X_ABORTED] = 0
@@ -51,15 +51,15 @@ def load(config, reg, mem, engine, slot, cycle):
     mem[f.SLOT + slot, f.S_ENTRY] = number
     mem[state, f.E_ENTRY] = number
     mem[state, f.E_POSITION] = 0
-    mem[state, f.E_TOTAL] = config[f.C_EXPERT_BEATS]
+    mem[state, f.E_TOTAL] = mem[f.C_EXPERT_BEATS]
     mem[state, f.E_VALID] = cycle + LOAD
     mem[state, f.E_ACTIVE] = 1
     mem[state, f.E_READY] = f.INF
-    mem[state, f.E_BANK] = slot % config[f.C_BANKS]
+    mem[state, f.E_BANK] = slot % mem[f.C_BANKS]
     mem[state, f.E_LAST] = 0
     if engine == f.DEMAND:
-        post(reg, mem, cycle + 1, f.CHANGE_DEMAND_BUSY, 1)
-    extend_plan(config, reg, mem)
+        post(mem, cycle + 1, f.CHANGE_DEMAND_BUSY, 1)
+    extend_plan(mem)
 
 
 @compiled
@@ -70,97 +70,97 @@ def _requests(mem, engine, number, cycle):
 
 
 @compiled
-def promote(config, reg, mem, slot, cycle):
+def promote(mem, slot, cycle):
     """Make the prefetch that fills `slot` a demand, from bursts requested in `cycle` on."""
     number = mem[f.SLOT + slot, f.S_ENTRY]
     entry = f.ENTRY + number
     if mem[entry, f.X_DEMANDED]:
         return
-    post(reg, mem, cycle + 1, f.CHANGE_DEMAND_BUSY, 1)
+    post(mem, cycle + 1, f.CHANGE_DEMAND_BUSY, 1)
     if _requests(mem, f.PREFETCH, number, cycle):
-        cut_plan(config, reg, mem, cycle)
+        cut_plan(mem, cycle)
         mem[entry, f.X_DEMANDED] = 1
-        extend_plan(config, reg, mem)
+        extend_plan(mem)
     mem[entry, f.X_DEMANDED] = 1
 
 
 @compiled
-def abort(config, reg, mem, slot, cycle):
+def abort(mem, slot, cycle):
     """Stop the transfer that fills `slot`: nothing more is requested from `cycle` on, later beats are discarded."""
     number = mem[f.SLOT + slot, f.S_ENTRY]
     entry, state = f.ENTRY + number, f.ENGINE + f.PREFETCH
     mem[entry, f.X_ABORTED] = 1
     requests = _requests(mem, f.PREFETCH, number, cycle)
     if requests:
-        cut_plan(config, reg, mem, cycle)
+        cut_plan(mem, cycle)
         mem[state, f.E_ACTIVE] = 0
         mem[state, f.E_READY] = cycle + 1
         mem[entry, f.X_COMPLETE] = max(cycle + ABORTED, mem[state, f.E_LAST] + STATUS)
-    limit = service_before(config, cycle + 1)
-    for row in range(f.TRAIN + reg[f.R_TRAIN_FIRST], f.TRAIN + reg[f.R_TRAINS]):
+    limit = service_before(mem, cycle + 1)
+    for row in range(f.TRAIN + mem[f.R_TRAIN_FIRST], f.TRAIN + mem[f.R_TRAINS]):
         if mem[row, f.T_ENTRY] == number:
             mem[row, f.T_LIMIT] = min(mem[row, f.T_LIMIT], limit)
-    reg[f.R_PLANNED] = 1
+    mem[f.R_PLANNED] = 1
     if requests:
-        extend_plan(config, reg, mem)
+        extend_plan(mem)
 
 
 @compiled
-def beats_left(config, reg, mem, cycle):
+def beats_left(mem, cycle):
     """Return how many beats the prefetch engine has not requested before `cycle`; 0 if it holds none."""
     state = f.ENGINE + f.PREFETCH
-    while reg[f.R_PLAN_OPEN] and reg[f.R_LAST_TAKE] < cycle:
-        extend_plan(config, reg, mem)
+    while mem[f.R_PLAN_OPEN] and mem[f.R_LAST_TAKE] < cycle:
+        extend_plan(mem)
     if not (mem[state, f.E_ACTIVE] or mem[state, f.E_READY] > cycle):
         return 0
     left = mem[state, f.E_TOTAL] - mem[state, f.E_POSITION]
-    ended = ended_before(config, reg, mem, cycle - 1)
-    for row in range(f.TRAIN + reg[f.R_TRAIN_FIXED], f.TRAIN + reg[f.R_TRAINS]):
+    ended = ended_before(mem, cycle - 1)
+    for row in range(f.TRAIN + mem[f.R_TRAIN_FIXED], f.TRAIN + mem[f.R_TRAINS]):
         if mem[row, f.T_ENGINE] == f.PREFETCH and mem[row, f.T_ENTRY] == mem[state, f.E_ENTRY]:
-            taken = taken_before(config, mem, row, cycle, ended) * mem[row, f.T_UNIT]
+            taken = taken_before(mem, row, cycle, ended) * mem[row, f.T_UNIT]
             left += mem[row, f.T_BEATS] - min(mem[row, f.T_BEATS], taken)
     return left
 
 
 @compiled
-def status_time(config, reg, mem):
+def status_time(mem):
     """Return the first cycle in which a transfer's status is on offer."""
-    if reg[f.R_BATCH_LEFT]:
-        return reg[f.R_BATCH_VALID]
-    if reg[f.R_TRANSFERS] == 0:
+    if mem[f.R_BATCH_LEFT]:
+        return mem[f.R_BATCH_VALID]
+    if mem[f.R_TRANSFERS] == 0:
         return f.INF
-    first = _first_complete(config, mem)
-    return f.INF if first == f.INF else max(first, reg[f.R_BATCH_TAKEN]) + 1
+    first = _first_complete(mem)
+    return f.INF if first == f.INF else max(first, mem[f.R_BATCH_TAKEN]) + 1
 
 
 @compiled
-def _first_complete(config, mem):
+def _first_complete(mem):
     first = f.INF
-    for entry in range(f.ENTRY, f.ENTRY + config[f.C_ENTRIES]):
+    for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):
         if mem[entry, f.X_VALID] and mem[entry, f.X_COMPLETE] < first:
             first = mem[entry, f.X_COMPLETE]
     return first
 
 
 @compiled
-def take_status(config, reg, mem, cycle):
+def take_status(mem, cycle):
     """Take the status on offer in `cycle`, and return its entry: the lowest of the batch."""
-    if reg[f.R_BATCH_LEFT] == 0:
-        formed = max(_first_complete(config, mem), reg[f.R_BATCH_TAKEN])
-        for entry in range(f.ENTRY, f.ENTRY + config[f.C_ENTRIES]):
+    if mem[f.R_BATCH_LEFT] == 0:
+        formed = max(_first_complete(mem), mem[f.R_BATCH_TAKEN])
+        for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):
             if mem[entry, f.X_VALID] and mem[entry, f.X_COMPLETE] <= formed:
                 mem[entry, f.X_BATCH] = 1
-                reg[f.R_BATCH_LEFT] += 1
-        reg[f.R_BATCH_VALID] = formed + 1
-    for entry in range(f.ENTRY, f.ENTRY + config[f.C_ENTRIES]):
+                mem[f.R_BATCH_LEFT] += 1
+        mem[f.R_BATCH_VALID] = formed + 1
+    for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):
         if mem[entry, f.X_BATCH]:
             mem[entry, f.X_BATCH] = 0
             mem[entry, f.X_VALID] = 0
-            reg[f.R_TRANSFERS] -= 1
+            mem[f.R_TRANSFERS] -= 1
             mem[entry, f.X_COMPLETE] = f.INF
-            reg[f.R_BATCH_LEFT] -= 1
-            reg[f.R_BATCH_TAKEN] = cycle
+            mem[f.R_BATCH_LEFT] -= 1
+            mem[f.R_BATCH_TAKEN] = cycle
             if mem[entry, f.X_DEMANDED]:
-                post(reg, mem, cycle + 1, f.CHANGE_DEMAND_BUSY, -1)
+                post(mem, cycle + 1, f.CHANGE_DEMAND_BUSY, -1)
             return entry
     raise RuntimeError("cycle model: a batch without a status")

@@ -11,10 +11,10 @@ AFTER_READ = 2
 
 
 @compiled
-def push_grant(reg, mem, cycle, expert, slot, status):
+def push_grant(mem, cycle, expert, slot, status):
     """Let the commit port grant an expert in `cycle`."""
-    row = f.GRANT + reg[f.R_GRANT_TAIL] % f.GRANTS
-    reg[f.R_GRANT_TAIL] += 1
+    row = f.GRANT + mem[f.R_GRANT_TAIL] % f.GRANTS
+    mem[f.R_GRANT_TAIL] += 1
     mem[row, f.G_WRITTEN] = cycle
     mem[row, f.G_EXPERT] = expert
     mem[row, f.G_SLOT] = slot
@@ -22,104 +22,104 @@ def push_grant(reg, mem, cycle, expert, slot, status):
 
 
 @compiled
-def grant_time(config, reg, mem):
+def grant_time(mem):
     """Return when an element takes the next grant; INF if none is there, or all are busy."""
-    if reg[f.R_GRANT_HEAD] == reg[f.R_GRANT_TAIL]:
+    if mem[f.R_GRANT_HEAD] == mem[f.R_GRANT_TAIL]:
         return f.INF
-    written = mem[f.GRANT + reg[f.R_GRANT_HEAD] % f.GRANTS, f.G_WRITTEN]
-    offered = max(written + QUEUED, reg[f.R_LAST_GRANT] + 1)
+    written = mem[f.GRANT + mem[f.R_GRANT_HEAD] % f.GRANTS, f.G_WRITTEN]
+    offered = max(written + QUEUED, mem[f.R_LAST_GRANT] + 1)
     idle = f.INF
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         idle = min(idle, mem[element, f.P_FREE])
     return f.INF if idle == f.INF else max(offered, idle)
 
 
 @compiled
-def take_grant(config, reg, mem, cycle):
+def take_grant(mem, cycle):
     """Let the lowest idle element take the next grant; return its row in `mem`."""
     element = f.ELEMENT
     while mem[element, f.P_FREE] > cycle:
         element += 1
-    row = f.GRANT + reg[f.R_GRANT_HEAD] % f.GRANTS
-    reg[f.R_GRANT_HEAD] += 1
-    reg[f.R_LAST_GRANT] = cycle
+    row = f.GRANT + mem[f.R_GRANT_HEAD] % f.GRANTS
+    mem[f.R_GRANT_HEAD] += 1
+    mem[f.R_LAST_GRANT] = cycle
     mem[element, f.P_BUSY] = 1
     mem[element, f.P_FREE] = f.INF
     mem[element, f.P_EXPERT] = mem[row, f.G_EXPERT]
     mem[element, f.P_SLOT] = mem[row, f.G_SLOT]
     mem[element, f.P_STATUS] = mem[row, f.G_STATUS]
-    mem[element, f.P_BANK] = mem[row, f.G_SLOT] % config[f.C_BANKS]
-    mem[element, f.P_FINISH] = cycle + 1 + config[f.C_EXPERT_BEATS]
-    reg[f.R_GRANT_VALID] = 1
-    post(reg, mem, cycle + 1, f.CHANGE_GRANT_VALID, 0)
-    post(reg, mem, cycle + 1, f.CHANGE_IDLE_ELEMENTS, -1)
-    post(reg, mem, cycle + 1, f.CHANGE_UNGRANTED, -1)
-    post(reg, mem, cycle + 1, f.CHANGE_READER, element - f.ELEMENT)
+    mem[element, f.P_BANK] = mem[row, f.G_SLOT] % mem[f.C_BANKS]
+    mem[element, f.P_FINISH] = cycle + 1 + mem[f.C_EXPERT_BEATS]
+    mem[f.R_GRANT_VALID] = 1
+    post(mem, cycle + 1, f.CHANGE_GRANT_VALID, 0)
+    post(mem, cycle + 1, f.CHANGE_IDLE_ELEMENTS, -1)
+    post(mem, cycle + 1, f.CHANGE_UNGRANTED, -1)
+    post(mem, cycle + 1, f.CHANGE_READER, element - f.ELEMENT)
     return element
 
 
 @compiled
-def _done_time(config, mem, element):
+def _done_time(mem, element):
     """Return when a busy element offers its release; INF while its read waits for another's."""
-    after = max(config[f.C_EXPERT_CYCLES] - config[f.C_EXPERT_BEATS], AFTER_READ) - 1
+    after = max(mem[f.C_EXPERT_CYCLES] - mem[f.C_EXPERT_BEATS], AFTER_READ) - 1
     return min(f.INF, mem[element, f.P_FINISH] + after)
 
 
 @compiled
-def push_time(config, reg, mem):
+def push_time(mem):
     """Return when the next release enters its queue; INF if that is not known yet."""
     offered = f.INF
-    for element in range(f.ELEMENT, f.ELEMENT + config[f.C_ELEMENTS]):
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_BUSY]:
-            offered = min(offered, _done_time(config, mem, element))
+            offered = min(offered, _done_time(mem, element))
     if offered == f.INF:
         return f.INF
-    offered = max(offered, reg[f.R_LAST_PUSH] + 1)
-    waiting = reg[f.R_RELEASE_TAIL] - reg[f.R_RELEASE_HEAD]
-    if waiting < config[f.C_RELEASE_ROOM]:
+    offered = max(offered, mem[f.R_LAST_PUSH] + 1)
+    waiting = mem[f.R_RELEASE_TAIL] - mem[f.R_RELEASE_HEAD]
+    if waiting < mem[f.C_RELEASE_ROOM]:
         return offered
     # The queue's memory is full, unless its head has moved on to the output register.
-    moved = max(_head(reg, mem, f.L_PUSHED) + 1, reg[f.R_LAST_POP])
-    if waiting > config[f.C_RELEASE_ROOM]:
+    moved = max(_head(mem, f.L_PUSHED) + 1, mem[f.R_LAST_POP])
+    if waiting > mem[f.C_RELEASE_ROOM]:
         return f.INF
     return max(offered, moved + 1)
 
 
 @compiled
-def _head(reg, mem, column):
-    return mem[f.RELEASE + reg[f.R_RELEASE_HEAD] % f.RELEASES, column]
+def _head(mem, column):
+    return mem[f.RELEASE + mem[f.R_RELEASE_HEAD] % f.RELEASES, column]
 
 
 @compiled
-def push_release(config, reg, mem, cycle):
+def push_release(mem, cycle):
     """Queue the release of the lowest element that offers one."""
     element = f.ELEMENT
-    while not (mem[element, f.P_BUSY] and _done_time(config, mem, element) <= cycle):
+    while not (mem[element, f.P_BUSY] and _done_time(mem, element) <= cycle):
         element += 1
-    row = f.RELEASE + reg[f.R_RELEASE_TAIL] % f.RELEASES
-    reg[f.R_RELEASE_TAIL] += 1
-    reg[f.R_LAST_PUSH] = cycle
+    row = f.RELEASE + mem[f.R_RELEASE_TAIL] % f.RELEASES
+    mem[f.R_RELEASE_TAIL] += 1
+    mem[f.R_LAST_PUSH] = cycle
     mem[row, f.L_PUSHED] = cycle
     mem[row, f.L_EXPERT] = mem[element, f.P_EXPERT]
     mem[row, f.L_SLOT] = mem[element, f.P_SLOT]
     mem[row, f.L_STATUS] = mem[element, f.P_STATUS]
     mem[element, f.P_BUSY] = 0
     mem[element, f.P_FREE] = cycle + 1
-    post(reg, mem, cycle + 1, f.CHANGE_IDLE_ELEMENTS, 1)
+    post(mem, cycle + 1, f.CHANGE_IDLE_ELEMENTS, 1)
 
 
 @compiled
-def release_time(reg, mem):
+def release_time(mem):
     """Return when the next release is on offer to the commit port."""
-    if reg[f.R_RELEASE_HEAD] == reg[f.R_RELEASE_TAIL]:
+    if mem[f.R_RELEASE_HEAD] == mem[f.R_RELEASE_TAIL]:
         return f.INF
-    return max(_head(reg, mem, f.L_PUSHED) + QUEUED, reg[f.R_LAST_POP] + 1)
+    return max(_head(mem, f.L_PUSHED) + QUEUED, mem[f.R_LAST_POP] + 1)
 
 
 @compiled
-def pop_release(reg, mem, cycle):
+def pop_release(mem, cycle):
     """Take the release on offer, in `cycle`; return its row in `mem`."""
-    row = f.RELEASE + reg[f.R_RELEASE_HEAD] % f.RELEASES
-    reg[f.R_RELEASE_HEAD] += 1
-    reg[f.R_LAST_POP] = cycle
+    row = f.RELEASE + mem[f.R_RELEASE_HEAD] % f.RELEASES
+    mem[f.R_RELEASE_HEAD] += 1
+    mem[f.R_LAST_POP] = cycle
     return row

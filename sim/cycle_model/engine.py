@@ -42,31 +42,31 @@ def run_machine(job: ReplayJob, machine: Machine, progress: Callable[[int, int],
         done = min(total, done + CHUNK)
         going = simulate(*_arguments(machine), done)
         if progress is not None:
-            progress(int(machine.reg[f.R_EVENT]), total)
-        if machine.reg[f.R_EVENT] < done:
-            raise RuntimeError(f"{job.name}: the cycle model stops at event {machine.reg[f.R_EVENT]}")
-    retire_trains(machine.config, machine.reg, machine.mem, f.INF)
+            progress(int(machine.mem[f.R_EVENT]), total)
+        if machine.mem[f.R_EVENT] < done:
+            raise RuntimeError(f"{job.name}: the cycle model stops at event {machine.mem[f.R_EVENT]}")
+    retire_trains(machine.mem, f.INF)
     return machine
 
 
 def _arguments(machine: Machine) -> tuple[Any, ...]:
-    return machine.config, machine.reg, machine.mem, machine.store, machine.trace, machine.tables
+    return machine.mem, machine.store, machine.trace, machine.tables
 
 
 def result_of(job: ReplayJob, machine: Machine, seconds: float) -> ReplayResult:
     """Return the result of a machine that has come to its end."""
-    reg = machine.reg
+    mem = machine.mem
     counters = counters_of(machine)
     check_laws(with_aliases(counters))
-    ends = [0, *machine.store.step_end[: reg[f.R_STEP] - 1].tolist(), int(reg[f.R_TOTAL])]
+    ends = [0, *machine.store.step_end[: mem[f.R_STEP] - 1].tolist(), int(mem[f.R_TOTAL])]
     return ReplayResult(
         engine=MODEL_ENGINE,
         job=job,
         counters=with_aliases(counters),
-        cycles=int(reg[f.R_TOTAL]),
+        cycles=int(mem[f.R_TOTAL]),
         step_cycles=[end - begin for begin, end in pairwise(ends)],
-        events=int(reg[f.R_EVENT]),
-        records=int(reg[f.R_RECORDS]),
+        events=int(mem[f.R_EVENT]),
+        records=int(mem[f.R_RECORDS]),
         mismatches=0,
         words_checked=0,
         wrong_words=0,
@@ -77,28 +77,28 @@ def result_of(job: ReplayJob, machine: Machine, seconds: float) -> ReplayResult:
 
 def counters_of(machine: Machine) -> dict[str, int]:
     """Return all counters by name."""
-    reg = machine.reg
-    found = {name: int(reg[f.K + place]) for place, name in enumerate(COUNTERS)}
-    found["cycles"] = int(reg[f.R_TOTAL])
-    found["bursts"] = int(reg[f.R_BURSTS])
+    mem = machine.mem
+    found = {name: int(mem[f.COUNTERS[place]]) for place, name in enumerate(COUNTERS)}
+    found["cycles"] = int(mem[f.R_TOTAL])
+    found["bursts"] = int(mem[f.R_BURSTS])
     open_event = ("compute", "stall_slot", "stall_queue", "stall_link", "stall_grant", "stall_bank")
     found["outside"] = found["cycles"] - sum(found[name] for name in open_event)
-    found["queued_open"] = int(reg[f.R_QUEUE])
-    found["open"] = int(machine.mem[f.SLOT : f.SLOT + machine.config[f.C_SLOTS], f.S_UNUSED].sum())
+    found["queued_open"] = int(mem[f.R_QUEUE])
+    found["open"] = int(machine.mem[f.SLOT : f.SLOT + machine.mem[f.C_SLOTS], f.S_UNUSED].sum())
     return found
 
 
 def _statistics(machine: Machine) -> dict[str, Any]:
     """Return counters by layer and source, as the golden model reports them."""
-    rows = 2 * (SOURCES + machine.config[f.C_LAYERS])
+    rows = 2 * (SOURCES + machine.mem[f.C_LAYERS])
     table = machine.mem[f.STATISTIC : f.STATISTIC + rows].reshape(rows // 2, -1)[:, : f.N_NAMES].copy()
-    slots = machine.mem[f.SLOT : f.SLOT + machine.config[f.C_SLOTS]]
+    slots = machine.mem[f.SLOT : f.SLOT + machine.mem[f.C_SLOTS]]
     for slot in slots[slots[:, f.S_UNUSED] != 0]:
         table[SOURCES + slot[f.S_LAYER], f.N_OPEN] += 1
         table[slot[f.S_SOURCE], f.N_OPEN] += 1
     counted = [dict(zip(NAMES, row, strict=True)) for row in table.tolist()]
     found = Statistics.of(counted[SOURCES:], counted[:SOURCES])
-    slacks = np.sort(machine.store.slack[: machine.reg[f.R_SLACKS]])
+    slacks = np.sort(machine.store.slack[: machine.mem[f.R_SLACKS]])
     return found.report() | {"slack_cycles": _distribution(slacks)}
 
 

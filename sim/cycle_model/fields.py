@@ -1,7 +1,7 @@
-"""Places of the cycle model's state: int64 in three arrays, so that numba compiles it and calls stay cheap.
+"""Places of the cycle model's state: all of it is int64 in one array, so that numba compiles it and calls stay cheap.
 
-`config` holds what does not change in a run, `reg` single registers and counters, `mem` all tables, one below the other,
-each with its own columns: the slot s's state is `mem[SLOT + s, S_STATE]`.
+`mem` holds all tables one below the other, each with its own columns: slot s's state is `mem[SLOT + s, S_STATE]`. Single
+registers, counters (K_) and what does not change in a run (C_) have a place each: `mem[R_IDLE]`.
 
 Times are cycle numbers as in the commit log: 0 is the first cycle of the replay. A state that a register holds is named by
 the first cycle in which it shows.
@@ -11,6 +11,15 @@ from ...hw.counter_names import COUNTER_INDEX
 
 INF = 1 << 60
 """A time that never comes, or is not known yet."""
+N_COLUMNS = 16
+CONFIG, REGISTERS = 39, 82
+"""How many places of each kind there are."""
+
+
+def _places(first: int, count: int) -> list[tuple[int, int]]:
+    """Return `count` places from number `first` on: row and column."""
+    return [divmod(number, N_COLUMNS) for number in range(first, first + count)]
+
 
 # What does not change in a run.
 (
@@ -53,8 +62,7 @@ INF = 1 << 60
     C_QUEUE_DEPTH,
     C_ENTRIES,
     C_RELEASE_ROOM,
-    N_CONFIG,
-) = range(40)
+) = _places(0, 39)
 
 # Registers of the unit, of the agent, and of the model's own bookkeeping.
 (
@@ -130,6 +138,9 @@ INF = 1 << 60
     R_GRANTS_LOGGED,
     R_PINNED,
     R_TRANSFERS,
+    R_EVENT_LAYER,
+    R_EVENT_START,
+    R_ENDS_STEP,
     R_LRU_FIRST,
     R_LRU_LAST,
     R_FREE_FROM,  # no slot below it is free
@@ -137,12 +148,10 @@ INF = 1 << 60
     R_PLANNED,  # the plan has changed since readers were told
     R_COMMIT,  # what the commit port does next
     R_EXTRA_GROUPS,
-    N_REGISTERS,
-) = range(80)
+) = _places(CONFIG, 82)
 
-N_COLUMNS = 16
 # Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
-SLOT = 0
+SLOT = (CONFIG + REGISTERS + len(COUNTER_INDEX)) // N_COLUMNS + 1
 ENTRY = SLOT + 1024
 ENGINE = ENTRY + 64
 ELEMENT = ENGINE + 8
@@ -162,7 +171,9 @@ CHANGE = TARGET + 8
 CHANGES = 4096
 TRAIN = CHANGE + CHANGES
 TRAINS = 8192
-PINNED = TRAIN + TRAINS
+MEMBER = TRAIN + TRAINS
+PREVIOUS = MEMBER + 512
+PINNED = PREVIOUS + 512
 STATISTIC = PINNED + 512
 """Two rows for each source, then two for each layer: the counters N_DEMAND and so on, 16 a row."""
 STATISTICS = 2 * (2 + 256)
@@ -262,45 +273,44 @@ PREFETCH, DEMAND = 0, 1
     N_LOG,
 ) = range(10)
 
-# Counters, in `reg` behind the registers.
-K = N_REGISTERS
-K_DEMAND = K + COUNTER_INDEX["demand"]
-K_HIT = K + COUNTER_INDEX["hit"]
-K_LATE = K + COUNTER_INDEX["late"]
-K_MISS = K + COUNTER_INDEX["miss"]
-K_HIT_PREFETCH = K + COUNTER_INDEX["hit_prefetch"]
-K_HIT_REUSE = K + COUNTER_INDEX["hit_reuse"]
-K_ON_TARGET = K + COUNTER_INDEX["on_target"]
-K_LATER_USE = K + COUNTER_INDEX["later_use"]
-K_GENERATED = K + COUNTER_INDEX["generated"]
-K_RESIDENT = K + COUNTER_INDEX["resident"]
-K_IN_FLIGHT = K + COUNTER_INDEX["in_flight"]
-K_IN_QUEUE = K + COUNTER_INDEX["in_queue"]
-K_OVER_BUDGET = K + COUNTER_INDEX["over_budget"]
-K_OVERFLOW = K + COUNTER_INDEX["overflow"]
-K_NO_VICTIM = K + COUNTER_INDEX["no_victim"]
-K_EXPIRED = K + COUNTER_INDEX["expired"]
-K_PROMOTED = K + COUNTER_INDEX["promoted"]
-K_ISSUED = K + COUNTER_INDEX["issued"]
-K_USELESS = K + COUNTER_INDEX["useless"]
-K_ABORTED = K + COUNTER_INDEX["aborted"]
-K_COMPUTE = K + COUNTER_INDEX["compute"]
-K_STALL_SLOT = K + COUNTER_INDEX["stall_slot"]
-K_STALL_QUEUE = K + COUNTER_INDEX["stall_queue"]
-K_STALL_LINK = K + COUNTER_INDEX["stall_link"]
-K_STALL_GRANT = K + COUNTER_INDEX["stall_grant"]
-K_STALL_BANK = K + COUNTER_INDEX["stall_bank"]
-K_EVENTS = K + COUNTER_INDEX["events"]
-K_DEMAND_ISSUED = K + COUNTER_INDEX["demand_issued"]
-K_EVICTIONS = K + COUNTER_INDEX["evictions"]
-K_DEMAND_BEATS = K + COUNTER_INDEX["demand_beats"]
-K_PREFETCH_BEATS = K + COUNTER_INDEX["prefetch_beats"]
-K_DISCARDED_BEATS = K + COUNTER_INDEX["discarded_beats"]
-K_BURSTS = K + COUNTER_INDEX["bursts"]
-K_BANK_CONFLICTS = K + COUNTER_INDEX["bank_conflicts"]
-K_PREDICTOR_WAIT = K + COUNTER_INDEX["predictor_wait"]
-K_ROUTE_WAIT = K + COUNTER_INDEX["route_wait"]
-N_REG = K + len(COUNTER_INDEX)
+# Counters, in the order of the register window.
+COUNTERS = _places(CONFIG + REGISTERS, len(COUNTER_INDEX))
+K_DEMAND = COUNTERS[COUNTER_INDEX["demand"]]
+K_HIT = COUNTERS[COUNTER_INDEX["hit"]]
+K_LATE = COUNTERS[COUNTER_INDEX["late"]]
+K_MISS = COUNTERS[COUNTER_INDEX["miss"]]
+K_HIT_PREFETCH = COUNTERS[COUNTER_INDEX["hit_prefetch"]]
+K_HIT_REUSE = COUNTERS[COUNTER_INDEX["hit_reuse"]]
+K_ON_TARGET = COUNTERS[COUNTER_INDEX["on_target"]]
+K_LATER_USE = COUNTERS[COUNTER_INDEX["later_use"]]
+K_GENERATED = COUNTERS[COUNTER_INDEX["generated"]]
+K_RESIDENT = COUNTERS[COUNTER_INDEX["resident"]]
+K_IN_FLIGHT = COUNTERS[COUNTER_INDEX["in_flight"]]
+K_IN_QUEUE = COUNTERS[COUNTER_INDEX["in_queue"]]
+K_OVER_BUDGET = COUNTERS[COUNTER_INDEX["over_budget"]]
+K_OVERFLOW = COUNTERS[COUNTER_INDEX["overflow"]]
+K_NO_VICTIM = COUNTERS[COUNTER_INDEX["no_victim"]]
+K_EXPIRED = COUNTERS[COUNTER_INDEX["expired"]]
+K_PROMOTED = COUNTERS[COUNTER_INDEX["promoted"]]
+K_ISSUED = COUNTERS[COUNTER_INDEX["issued"]]
+K_USELESS = COUNTERS[COUNTER_INDEX["useless"]]
+K_ABORTED = COUNTERS[COUNTER_INDEX["aborted"]]
+K_COMPUTE = COUNTERS[COUNTER_INDEX["compute"]]
+K_STALL_SLOT = COUNTERS[COUNTER_INDEX["stall_slot"]]
+K_STALL_QUEUE = COUNTERS[COUNTER_INDEX["stall_queue"]]
+K_STALL_LINK = COUNTERS[COUNTER_INDEX["stall_link"]]
+K_STALL_GRANT = COUNTERS[COUNTER_INDEX["stall_grant"]]
+K_STALL_BANK = COUNTERS[COUNTER_INDEX["stall_bank"]]
+K_EVENTS = COUNTERS[COUNTER_INDEX["events"]]
+K_DEMAND_ISSUED = COUNTERS[COUNTER_INDEX["demand_issued"]]
+K_EVICTIONS = COUNTERS[COUNTER_INDEX["evictions"]]
+K_DEMAND_BEATS = COUNTERS[COUNTER_INDEX["demand_beats"]]
+K_PREFETCH_BEATS = COUNTERS[COUNTER_INDEX["prefetch_beats"]]
+K_DISCARDED_BEATS = COUNTERS[COUNTER_INDEX["discarded_beats"]]
+K_BURSTS = COUNTERS[COUNTER_INDEX["bursts"]]
+K_BANK_CONFLICTS = COUNTERS[COUNTER_INDEX["bank_conflicts"]]
+K_PREDICTOR_WAIT = COUNTERS[COUNTER_INDEX["predictor_wait"]]
+K_ROUTE_WAIT = COUNTERS[COUNTER_INDEX["route_wait"]]
 
 # Counters by layer and by source, as the golden model's statistics name them.
 (

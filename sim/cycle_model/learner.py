@@ -11,26 +11,26 @@ ROW_CYCLES = 6
 
 
 @compiled
-def score_experts(config, tables, predictor, layer, target, members):
+def score_experts(mem, tables, predictor, layer, target, members):
     """Add up the scores of the target layer's experts in `tables.score`."""
     score = tables.score
-    for expert in range(config[f.C_EXPERTS]):
+    for expert in range(mem[f.C_EXPERTS]):
         seen = tables.history_valid[target] and tables.history[target, expert]
         score[expert] = HISTORY_SCORE if seen else 0
     for index in range(members):
-        row = tables.member[index]
-        for entry in range(config[f.C_ROW_ENTRIES]):
+        row = mem[f.MEMBER + index, 0]
+        for entry in range(mem[f.C_ROW_ENTRIES]):
             score[tables.expert[predictor, layer, row, entry]] += tables.confidence[predictor, layer, row, entry]
 
 
 @compiled
-def rank_experts(config, mem, tables, first):
+def rank_experts(mem, tables, first):
     """Sort the experts of `min_score` or more into the rows from `first` on; return how many, and the OR of all scores."""
     count, ceiling = 0, 0
-    for expert in range(config[f.C_EXPERTS]):
+    for expert in range(mem[f.C_EXPERTS]):
         score = min(tables.score[expert], MAX_SCORE)
         ceiling |= score
-        if score < config[f.C_MIN_SCORE]:
+        if score < mem[f.C_MIN_SCORE]:
             continue
         row = first + count
         while row > first and mem[row - 1, f.Z_SCORE] < score:
@@ -44,21 +44,21 @@ def rank_experts(config, mem, tables, first):
 
 
 @compiled
-def learn(config, tables, predictor, layer, previous, members):
+def learn(mem, tables, predictor, layer, previous, members):
     """Teach the rows of the previous event's members, of `layer`, the current ones; return the cycles it takes."""
-    steps = config[f.C_TABLE_ENTRIES] // config[f.C_LANES]
+    steps = mem[f.C_TABLE_ENTRIES] // mem[f.C_LANES]
     cycles = 0
     for index in range(previous):
-        walked = _learn_row(config, tables, predictor, layer, tables.previous[index], members)
+        walked = _learn_row(mem, tables, predictor, layer, mem[f.PREVIOUS + index, 0], members)
         cycles += ROW_CYCLES + steps + walked
     return cycles
 
 
 @compiled
-def _learn_row(config, tables, predictor, layer, row, members):
+def _learn_row(mem, tables, predictor, layer, row, members):
     """Teach one row; return how many members are walked for replacements."""
     experts, confidences = tables.expert[predictor, layer, row], tables.confidence[predictor, layer, row]
-    entries = config[f.C_ROW_ENTRIES]
+    entries = mem[f.C_ROW_ENTRIES]
     marked = 0
     for entry in range(entries):
         confidence = confidences[entry]
@@ -70,7 +70,7 @@ def _learn_row(config, tables, predictor, layer, row, members):
             marked |= 1 << entry
     walked = 0
     while marked and walked < members:
-        member = tables.member[walked]
+        member = mem[f.MEMBER + walked, 0]
         walked += 1
         held = False
         for entry in range(entries):

@@ -9,22 +9,22 @@ from .fields import C_BACKGROUND_LENGTH, C_BACKGROUND_PERIOD
 
 
 @compiled
-def service_before(config, cycle):
+def service_before(mem, cycle):
     """Return how many service cycles lie before `cycle`."""
-    taken = config[C_BACKGROUND_LENGTH]
+    taken = mem[C_BACKGROUND_LENGTH]
     if taken == 0:
         return cycle
-    period = config[C_BACKGROUND_PERIOD]
+    period = mem[C_BACKGROUND_PERIOD]
     periods = cycle // period
     return periods * (period - taken) + max(0, cycle - periods * period - taken)
 
 
 @compiled
-def cycle_of(config, service):
+def cycle_of(mem, service):
     """Return the cycle of service cycle number `service`, counted from 0."""
-    taken = config[C_BACKGROUND_LENGTH]
+    taken = mem[C_BACKGROUND_LENGTH]
     if taken == 0:
         return service
-    period = config[C_BACKGROUND_PERIOD]
+    period = mem[C_BACKGROUND_PERIOD]
     periods = service // (period - taken)
     return periods * period + taken + service - periods * (period - taken)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ...hw.config import UnitConfig
-from ...hw.counter_names import COUNTERS
 from ...traces.errors import UserError
 from ..replay_result import ReplayJob
 from . import fields as f
@@ -20,8 +19,6 @@ WRAPS = {"st_moe": True, "st_moe_paper": False}
 class Machine(NamedTuple):
     """A run's state, in the order of `simulate`'s parameters."""
 
-    config: Ints
-    reg: Ints
     mem: Ints
     store: Store
     trace: Trace
@@ -31,7 +28,9 @@ class Machine(NamedTuple):
 def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     """Return the state before the first cycle; raises UserError for what the model does not cover."""
     trace = trace_of(job)
-    config = _config(job, trace, logging)
+    mem = _memory(job)
+    _configure(mem, job, trace, logging)
+    _reset(mem)
     demand = int(trace.first_beat[-1])
     most_logged = 64 * (demand + len(trace.hint_expert)) + 4096 if logging else 0
     store = Store(
@@ -40,12 +39,11 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
         log=np.zeros((most_logged, f.N_LOG), np.int64),
         grant_log=np.zeros((demand if logging else 0, 5), np.int64),
     )
-    return Machine(config, _registers(config), _memory(config), store, trace, _tables(job))
+    return Machine(mem, store, trace, _tables(job))
 
 
-def _config(job: ReplayJob, trace: Trace, logging: bool) -> Ints:
+def _configure(mem: Ints, job: ReplayJob, trace: Trace, logging: bool) -> None:
     unit, settings, work = job.unit, job.settings, job.workload
-    config = np.zeros(f.N_CONFIG, np.int64)
     length = work.background_length if work.background_period else 0
     if length >= work.background_period > 0:
         raise UserError(f"{job.name}: background_length = {length}: must be below background_period")
@@ -91,8 +89,7 @@ def _config(job: ReplayJob, trace: Trace, logging: bool) -> Ints:
         f.C_RELEASE_ROOM: 2 * unit.n_pe - 1,
     }
     for place, value in values.items():
-        config[place] = value
-    return config
+        mem[place] = value
 
 
 def search_latency(unit: UnitConfig, n_slots: int) -> int:
@@ -100,26 +97,24 @@ def search_latency(unit: UnitConfig, n_slots: int) -> int:
     return -(-n_slots // unit.scan_lanes) + 3 + (unit.scan_lanes.bit_length() - 1)
 
 
-def _registers(config: Ints) -> Ints:
-    reg = np.zeros(f.N_REG, np.int64)
+def _memory(job: ReplayJob) -> Ints:
+    ranked = (job.unit.max_experts + 4) * job.unit.max_experts
+    return np.zeros((f.RANKED + ranked, f.N_COLUMNS), np.int64)
+
+
+def _reset(mem: Ints) -> None:
+    """Set what is not 0 before the first cycle."""
     for place in (f.R_CURRENT, f.R_EVENT, f.R_LRU_FIRST, f.R_LRU_LAST, f.R_HINT_HELD, f.R_LAST_TAKE):
-        reg[place] = -1
+        mem[place] = -1
     for place in (f.R_LAST_GRANT, f.R_LAST_PUSH, f.R_LAST_POP, f.R_LAST_MEMBER_POP):
-        reg[place] = -1
+        mem[place] = -1
     for place in (f.R_CLOSED, f.R_END, f.R_AGENT_DONE, f.R_HINT_AT, f.R_OFFERED):
-        reg[place] = f.INF
-    reg[f.R_FREE_SLOTS] = config[f.C_SLOTS]
-    reg[f.R_IDLE_ELEMENTS] = config[f.C_ELEMENTS]
-    return reg
-
-
-def _memory(config: Ints) -> Ints:
-    ranked = (config[f.C_MAX_EXPERTS] + 4) * config[f.C_MAX_EXPERTS]
-    mem = np.zeros((f.RANKED + ranked, f.N_COLUMNS), np.int64)
-    mem[f.ENTRY : f.ENTRY + config[f.C_ENTRIES], f.X_COMPLETE] = f.INF
-    mem[f.SLOT : f.SLOT + config[f.C_ALL_SLOTS], f.S_BEFORE] = -1
-    mem[f.SLOT : f.SLOT + config[f.C_ALL_SLOTS], f.S_AFTER] = -1
-    return mem
+        mem[place] = f.INF
+    mem[f.R_FREE_SLOTS] = mem[f.C_SLOTS]
+    mem[f.R_IDLE_ELEMENTS] = mem[f.C_ELEMENTS]
+    mem[f.ENTRY : f.ENTRY + mem[f.C_ENTRIES], f.X_COMPLETE] = f.INF
+    mem[f.SLOT : f.SLOT + mem[f.C_ALL_SLOTS], f.S_BEFORE] = -1
+    mem[f.SLOT : f.SLOT + mem[f.C_ALL_SLOTS], f.S_AFTER] = -1
 
 
 def _tables(job: ReplayJob) -> Tables:
@@ -138,8 +133,6 @@ def _tables(job: ReplayJob) -> Tables:
         confidence=confidence,
         history=np.zeros((n_layers, n_experts), np.uint8),
         history_valid=np.zeros(n_layers, np.uint8),
-        member=np.zeros(unit.max_experts + 1, np.int64),
-        previous=np.zeros(unit.max_experts + 1, np.int64),
         in_event=np.zeros(unit.max_experts, np.uint8),
         score=np.zeros(unit.max_experts, np.int64),
     )

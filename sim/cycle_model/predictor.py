@@ -16,49 +16,49 @@ HELD = 1
 
 
 @compiled
-def take_event(config, reg, mem, tables, number, layer, start, first_beat, last_beat, scanned, count):
+def take_event(mem, tables, number, layer, start, first_beat, last_beat, scanned, count):
     """Predict and learn from an event whose first and last beat the predictors take in these cycles.
 
     `scanned` is the last cycle in which the members' rows are asked for, `count` the number of members.
     """
-    target = layer + 1 if layer + 1 < config[f.C_LAYERS] else 0
+    target = layer + 1 if layer + 1 < mem[f.C_LAYERS] else 0
     if start:
         tables.history_valid[:] = 0
-    _cancel_emission(reg, mem, first_beat)
+    _cancel_emission(mem, first_beat)
     free = 0
-    for predictor in range(config[f.C_PREDICTORS]):
+    for predictor in range(mem[f.C_PREDICTORS]):
         wraps = tables.wraps[predictor]
-        predicts = config[f.C_SELECTED] == predictor + 1 and (wraps or target != 0)
+        predicts = mem[f.C_SELECTED] == predictor + 1 and (wraps or target != 0)
         done = max(last_beat + 1, first_beat + HISTORY_LOADED)
         if predicts:
             if count:
                 done = max(done, scanned + SCANNED)
-            score_experts(config, tables, predictor, layer, target, count)
-            _predict(config, reg, mem, tables, number, target, done)
-        follows = reg[f.R_PREVIOUS_LAYER] + 1 == layer or (
-            layer == 0 and reg[f.R_PREVIOUS_LAYER] + 1 == config[f.C_LAYERS]
+            score_experts(mem, tables, predictor, layer, target, count)
+            _predict(mem, tables, number, target, done)
+        follows = mem[f.R_PREVIOUS_LAYER] + 1 == layer or (
+            layer == 0 and mem[f.R_PREVIOUS_LAYER] + 1 == mem[f.C_LAYERS]
         )
         known = follows and not start and (wraps or layer != 0)
         learnt = learn(
-            config, tables, predictor, reg[f.R_PREVIOUS_LAYER], reg[f.R_PREVIOUS_COUNT] if known else 0, count
+            mem, tables, predictor, mem[f.R_PREVIOUS_LAYER], mem[f.R_PREVIOUS_COUNT] if known else 0, count
         )
         free = max(free, done + learnt + TABLES_FREE)
-    reg[f.R_TABLES_FREE] = free
-    reg[f.R_PREVIOUS_LAYER] = layer
-    reg[f.R_PREVIOUS_COUNT] = count
+    mem[f.R_TABLES_FREE] = free
+    mem[f.R_PREVIOUS_LAYER] = layer
+    mem[f.R_PREVIOUS_COUNT] = count
     tables.history_valid[layer] = 1
-    for expert in range(config[f.C_EXPERTS]):
+    for expert in range(mem[f.C_EXPERTS]):
         tables.history[layer, expert] = tables.in_event[expert]
     for index in range(count):
-        tables.previous[index] = tables.member[index]
+        mem[f.PREVIOUS + index, 0] = mem[f.MEMBER + index, 0]
 
 
 @compiled
-def _predict(config, reg, mem, tables, number, target, done):
+def _predict(mem, tables, number, target, done):
     """Enter a prediction that is complete in cycle `done`."""
-    made = reg[f.R_PREDICTIONS]
+    made = mem[f.R_PREDICTIONS]
     row = f.PREDICTION + made % f.PREDICTIONS
-    count, ceiling = rank_experts(config, mem, tables, ranked_row(config, made))
+    count, ceiling = rank_experts(mem, tables, ranked_row(mem, made))
     mem[row, f.D_EVENT] = number
     mem[row, f.D_LAYER] = target
     mem[row, f.D_READY] = done
@@ -66,62 +66,62 @@ def _predict(config, reg, mem, tables, number, target, done):
     mem[row, f.D_CANCEL] = f.INF
     mem[row, f.D_COUNT] = count
     mem[row, f.D_CEILING] = ceiling
-    reg[f.R_PREDICTIONS] = made + 1
-    if not config[f.C_HOLDS]:
-        _start(config, reg, mem, made, done)
+    mem[f.R_PREDICTIONS] = made + 1
+    if not mem[f.C_HOLDS]:
+        _start(mem, made, done)
 
 
 @compiled
-def _start(config, reg, mem, prediction, cycle):
+def _start(mem, prediction, cycle):
     mem[f.PREDICTION + prediction % f.PREDICTIONS, f.D_START] = cycle
-    if prediction == reg[f.R_PREDICTION]:
-        begin_ranking(config, reg, mem, prediction)
+    if prediction == mem[f.R_PREDICTION]:
+        begin_ranking(mem, prediction)
 
 
 @compiled
-def _cancel_emission(reg, mem, cycle):
+def _cancel_emission(mem, cycle):
     """Let a new event's first beat, in `cycle`, end the emission of what is left of the last prediction."""
-    last = reg[f.R_PREDICTIONS] - 1
+    last = mem[f.R_PREDICTIONS] - 1
     if last >= 0:
         row = f.PREDICTION + last % f.PREDICTIONS
         mem[row, f.D_CANCEL] = min(mem[row, f.D_CANCEL], cycle)
 
 
 @compiled
-def release_predictions(config, reg, mem, ended, cycle):
+def release_predictions(mem, ended, cycle):
     """Start the hold timer at the end of event `ended`, in `cycle`: it counts for every prediction not released yet."""
-    if not config[f.C_HOLDS]:
+    if not mem[f.C_HOLDS]:
         return
-    released = cycle + HELD + config[f.C_HOLD_CYCLES]
-    for prediction in range(reg[f.R_PREDICTION], reg[f.R_PREDICTIONS]):
+    released = cycle + HELD + mem[f.C_HOLD_CYCLES]
+    for prediction in range(mem[f.R_PREDICTION], mem[f.R_PREDICTIONS]):
         row = f.PREDICTION + prediction % f.PREDICTIONS
         if mem[row, f.D_EVENT] <= ended and mem[row, f.D_START] > cycle:
-            _start(config, reg, mem, prediction, max(mem[row, f.D_READY], released))
+            _start(mem, prediction, max(mem[row, f.D_READY], released))
 
 
 @compiled
-def predicted_time(config, reg, mem, cycle):
+def predicted_time(mem, cycle):
     """Return the first cycle from `cycle` on in which a predicted candidate is on offer; INF if none is known."""
-    while reg[f.R_PREDICTION] < reg[f.R_PREDICTIONS]:
-        row = f.PREDICTION + reg[f.R_PREDICTION] % f.PREDICTIONS
-        offered = max(cycle, reg[f.R_OFFERED])
+    while mem[f.R_PREDICTION] < mem[f.R_PREDICTIONS]:
+        row = f.PREDICTION + mem[f.R_PREDICTION] % f.PREDICTIONS
+        offered = max(cycle, mem[f.R_OFFERED])
         if mem[row, f.D_START] < mem[row, f.D_CANCEL] and offered <= mem[row, f.D_CANCEL]:
             return offered
         if mem[row, f.D_CANCEL] >= cycle and (mem[row, f.D_START] == f.INF or mem[row, f.D_CANCEL] == f.INF):
             return f.INF
-        reg[f.R_PREDICTION] += 1
-        reg[f.R_OFFERED] = f.INF
-        following = f.PREDICTION + reg[f.R_PREDICTION] % f.PREDICTIONS
-        if reg[f.R_PREDICTION] < reg[f.R_PREDICTIONS] and mem[following, f.D_START] != f.INF:
-            begin_ranking(config, reg, mem, reg[f.R_PREDICTION])
+        mem[f.R_PREDICTION] += 1
+        mem[f.R_OFFERED] = f.INF
+        following = f.PREDICTION + mem[f.R_PREDICTION] % f.PREDICTIONS
+        if mem[f.R_PREDICTION] < mem[f.R_PREDICTIONS] and mem[following, f.D_START] != f.INF:
+            begin_ranking(mem, mem[f.R_PREDICTION])
     return f.INF
 
 
 @compiled
-def take_predicted(config, reg, mem, cycle):
+def take_predicted(mem, cycle):
     """Take the candidate on offer; return its target event, layer, expert and score."""
-    prediction = reg[f.R_PREDICTION]
-    row, named = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(config, prediction) + reg[f.R_RANK]
+    prediction = mem[f.R_PREDICTION]
+    row, named = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(mem, prediction) + mem[f.R_RANK]
     expert, score = mem[named, f.Z_EXPERT], mem[named, f.Z_SCORE]
-    take_ranked(config, reg, mem, prediction, cycle)
+    take_ranked(mem, prediction, cycle)
     return mem[row, f.D_EVENT] + 1, mem[row, f.D_LAYER], expert, score

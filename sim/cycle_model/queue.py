@@ -5,18 +5,18 @@ from .compiled import compiled
 
 
 @compiled
-def is_queued(reg, mem, layer, expert):
+def is_queued(mem, layer, expert):
     """Return whether an expert waits in the queue."""
-    for row in range(f.QUEUE, f.QUEUE + reg[f.R_QUEUE]):
+    for row in range(f.QUEUE, f.QUEUE + mem[f.R_QUEUE]):
         if mem[row, f.Q_EXPERT] == expert and mem[row, f.Q_LAYER] == layer:
             return True
     return False
 
 
 @compiled
-def place_of(reg, mem, deadline, score, expert):
+def place_of(mem, deadline, score, expert):
     """Return where a new entry goes: behind all that do not sort strictly after it."""
-    place = reg[f.R_QUEUE]
+    place = mem[f.R_QUEUE]
     while place > 0:
         row = f.QUEUE + place - 1
         if mem[row, f.Q_DEADLINE] != deadline:
@@ -32,9 +32,9 @@ def place_of(reg, mem, deadline, score, expert):
 
 
 @compiled
-def insert(config, reg, mem, place, deadline, layer, expert, score, source):
+def insert(mem, place, deadline, layer, expert, score, source):
     """Put an entry at `place`; a full queue loses its last one, whose row must have been read before."""
-    last = min(reg[f.R_QUEUE], config[f.C_QUEUE_DEPTH] - 1)
+    last = min(mem[f.R_QUEUE], mem[f.C_QUEUE_DEPTH] - 1)
     for row in range(f.QUEUE + last, f.QUEUE + place, -1):
         for column in range(f.N_QUEUE):
             mem[row, column] = mem[row - 1, column]
@@ -44,13 +44,13 @@ def insert(config, reg, mem, place, deadline, layer, expert, score, source):
     mem[row, f.Q_EXPERT] = expert
     mem[row, f.Q_SCORE] = score
     mem[row, f.Q_SOURCE] = source
-    reg[f.R_QUEUE] = last + 1
+    mem[f.R_QUEUE] = last + 1
 
 
 @compiled
-def pop(reg, mem):
+def pop(mem):
     """Remove the first entry."""
-    reg[f.R_QUEUE] -= 1
-    for row in range(f.QUEUE, f.QUEUE + reg[f.R_QUEUE]):
+    mem[f.R_QUEUE] -= 1
+    for row in range(f.QUEUE, f.QUEUE + mem[f.R_QUEUE]):
         for column in range(f.N_QUEUE):
             mem[row, column] = mem[row + 1, column]

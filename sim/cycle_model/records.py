@@ -8,11 +8,11 @@ SOURCES = len(Source)
 
 
 @compiled
-def log(config, reg, store, cycle, kind, outcome, layer, expert, slot, score, source, deadline):
+def log(mem, store, cycle, kind, outcome, layer, expert, slot, score, source, deadline):
     """Count a record that shows in `cycle`, and keep it if asked to."""
-    reg[f.R_RECORDS] += 1
-    if config[f.C_LOGGING]:
-        row = store.log[reg[f.R_LOGGED]]
+    mem[f.R_RECORDS] += 1
+    if mem[f.C_LOGGING]:
+        row = store.log[mem[f.R_LOGGED]]
         row[f.O_CYCLE] = cycle
         row[f.O_KIND] = kind
         row[f.O_OUTCOME] = outcome
@@ -22,7 +22,7 @@ def log(config, reg, store, cycle, kind, outcome, layer, expert, slot, score, so
         row[f.O_SCORE] = score
         row[f.O_SOURCE] = source
         row[f.O_DEADLINE] = deadline
-        reg[f.R_LOGGED] += 1
+        mem[f.R_LOGGED] += 1
 
 
 @compiled
@@ -39,10 +39,10 @@ def count_prefetch(mem, name, layer, source):
 
 
 @compiled
-def end_unused(reg, mem, slot, counter, name):
+def end_unused(mem, slot, counter, name):
     """Count how the prefetch in `slot` ends if nobody has used it."""
     row = f.SLOT + slot
     if mem[row, f.S_UNUSED]:
         mem[row, f.S_UNUSED] = 0
-        reg[counter] += 1
+        mem[counter] += 1
         count_prefetch(mem, name, mem[row, f.S_LAYER], mem[row, f.S_SOURCE])

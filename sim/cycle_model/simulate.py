@@ -10,50 +10,50 @@ from .plan import extend_plan
 
 
 @compiled
-def simulate(config, reg, mem, store, trace, tables, until):
+def simulate(mem, store, trace, tables, until):
     """Run until `until` events have ended, or, at the last one, until the unit is idle; return whether it goes on."""
-    if reg[f.R_EVENT] < 0:
-        reg[f.R_EVENT] = 0
-        begin_event(config, reg, mem, trace, tables, FIRST_HEADER)
+    if mem[f.R_EVENT] < 0:
+        mem[f.R_EVENT] = 0
+        begin_event(mem, trace, tables, FIRST_HEADER)
     stale, committed = True, f.INF
-    while reg[f.R_EVENT] < until or until == config[f.C_EVENTS]:
-        if reg[f.R_PLANNED]:
-            follow_plan(config, reg, mem)
+    while mem[f.R_EVENT] < until or until == mem[f.C_EVENTS]:
+        if mem[f.R_PLANNED]:
+            follow_plan(mem)
         if stale:
-            committed = next_commit(config, reg, mem)
+            committed = next_commit(mem)
             stale = False
-        granted = grant_time(config, reg, mem)
-        pushed = push_time(config, reg, mem)
+        granted = grant_time(mem)
+        pushed = push_time(mem)
         cycle = min(committed, granted, pushed)
-        if reg[f.R_PLAN_OPEN] and reg[f.R_LAST_TAKE] <= cycle:
-            extend_plan(config, reg, mem)
+        if mem[f.R_PLAN_OPEN] and mem[f.R_LAST_TAKE] <= cycle:
+            extend_plan(mem)
             stale = True
             continue
         if cycle == f.INF:
-            advance(config, reg, mem, max(reg[f.R_ACCOUNTED], reg[f.R_TOTAL]))
+            advance(mem, max(mem[f.R_ACCOUNTED], mem[f.R_TOTAL]))
             return False
-        advance(config, reg, mem, cycle)
+        advance(mem, cycle)
         if granted == cycle:
-            _take_grant(config, reg, mem, store, cycle)
+            _take_grant(mem, store, cycle)
         if committed == cycle:
-            commit(config, reg, mem, store, trace, tables, cycle)
-            if reg[f.R_END] != f.INF:
-                try_next_event(config, reg, mem, trace, tables)
+            commit(mem, store, trace, cycle)
+            if mem[f.R_END] != f.INF:
+                try_next_event(mem, trace, tables)
             stale = True
-        if pushed == cycle and push_time(config, reg, mem) == cycle:
-            push_release(config, reg, mem, cycle)
+        if pushed == cycle and push_time(mem) == cycle:
+            push_release(mem, cycle)
             stale = True
     return True
 
 
 @compiled
-def _take_grant(config, reg, mem, store, cycle):
-    element = take_grant(config, reg, mem, cycle)
-    if config[f.C_LOGGING]:
-        row = store.grant_log[reg[f.R_GRANTS_LOGGED]]
+def _take_grant(mem, store, cycle):
+    element = take_grant(mem, cycle)
+    if mem[f.C_LOGGING]:
+        row = store.grant_log[mem[f.R_GRANTS_LOGGED]]
         row[0] = cycle
-        row[1] = reg[f.R_LAYER]
+        row[1] = mem[f.R_LAYER]
         row[2] = mem[element, f.P_EXPERT]
         row[3] = mem[element, f.P_SLOT]
         row[4] = mem[element, f.P_STATUS]
-        reg[f.R_GRANTS_LOGGED] += 1
+        mem[f.R_GRANTS_LOGGED] += 1

@@ -1,4 +1,4 @@
-"""What the model keeps beside `config`, `reg` and `mem`: the trace, the predictors' tables, and what it finds."""
+"""What the model keeps beside `mem`: the trace, the predictors' tables, and what it finds."""
 
 from typing import NamedTuple
 
@@ -32,8 +32,6 @@ class Tables(NamedTuple):
     confidence: NDArray[np.uint8]
     history: NDArray[np.uint8]
     history_valid: NDArray[np.uint8]
-    member: Ints
-    previous: Ints
     in_event: NDArray[np.uint8]
     score: Ints
 

@@ -70,11 +70,11 @@ def timeline_of_model(job: ReplayJob) -> tuple[list[Entry], Machine]:
     machine = run_machine(job, build_machine(job, logging=True))
     entries = [
         Entry(int(row[f.O_CYCLE]), Record(*(int(value) for value in row[f.O_KIND :])))
-        for row in machine.store.log[: machine.reg[f.R_LOGGED]]
+        for row in machine.store.log[: machine.mem[f.R_LOGGED]]
     ]
     entries += [
         Entry(int(row[0]), Grant(*(int(value) for value in row[1:])))
-        for row in machine.store.grant_log[: machine.reg[f.R_GRANTS_LOGGED]]
+        for row in machine.store.grant_log[: machine.mem[f.R_GRANTS_LOGGED]]
     ]
     return in_order(entries), machine
 
