@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .weight_rules import WeightRules
 
@@ -61,6 +61,8 @@ class UnitConfig(BaseModel):
     """Predictors that are generated; register PREDICTOR selects the index + 1, 0 is none."""
     weight_sources: tuple[tuple[int, int], ...] = ((1, 0), (2, 0), (3, 0), (0, 1))
     """Context of predictor `weights`: (layers back, tokens back) of each source, see `weight_rules`."""
+    weight_ahead: Annotated[int, Field(ge=1, le=4)] = 1
+    """How many events before an event predictor `weights` names its experts; sources begin there."""
     weight_bits: Annotated[int, Field(ge=2, le=8)] = 5
     """Width of a weight of predictor `weights`."""
     weight_lanes: Annotated[int, Field(ge=4, le=128)] = 32
@@ -69,11 +71,6 @@ class UnitConfig(BaseModel):
     """Stop the clock of the parts that rest between commits; the same cycles, less power, and faster simulation."""
     commit_log: bool = False
     """Export the ordered commit log (simulation only)."""
-
-    @field_validator("weight_sources")
-    @classmethod
-    def _check_sources(cls, sources: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        return WeightRules(sources, bits=2).sources
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
@@ -101,6 +98,8 @@ class UnitConfig(BaseModel):
             "predictor_lanes",
             f"must divide max_top_k = {self.max_top_k}",
         )
+        require(self.weight_ahead <= self.horizon, "weight_ahead", f"must not exceed horizon = {self.horizon}")
+        WeightRules(self.weight_sources, self.weight_bits, self.weight_ahead)
         require(len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice")
         return self
 
@@ -127,7 +126,7 @@ class UnitConfig(BaseModel):
     @property
     def weight_rules(self) -> WeightRules:
         """The rules of predictor `weights`."""
-        return WeightRules(self.weight_sources, self.weight_bits)
+        return WeightRules(self.weight_sources, self.weight_bits, self.weight_ahead)
 
     @property
     def has_weights(self) -> bool:
@@ -137,7 +136,7 @@ class UnitConfig(BaseModel):
     @property
     def digest(self) -> str:
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
-        unused = set() if self.has_weights else {"weight_sources", "weight_bits", "weight_lanes"}
+        unused = set() if self.has_weights else {"weight_sources", "weight_ahead", "weight_bits", "weight_lanes"}
         unused |= set() if self.clock_gating else {"clock_gating"}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 

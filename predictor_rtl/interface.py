@@ -25,8 +25,9 @@ class PredictorSignature(wiring.Signature):
         `sequence_start` are the same on all of them. A beat with `member` = 0 carries no expert. Event
         numbers count up from 0 at reset. Layers are below `n_layers`, experts below `n_experts`.
     candidate : Out(candidate_stream)
-        Experts expected in event number `event` + 1, in descending score, ties to the lower expert; `last` is
-        set on the final one. A prediction may be empty: then there is no beat at all. `source` is 0.
+        Experts expected in event number `event` + 1 (later where a predictor says so), in descending score, ties to
+        the lower expert; `last` is set on the final one. A prediction may be empty: then there is no beat at all.
+        `source` is 0.
     table : In(TableSignature)
         Access to the predictor's table, for loading and paging.
     event_end : In

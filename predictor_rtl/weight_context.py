@@ -13,7 +13,7 @@ from .weight_rows import row_name_layout
 
 
 class WeightContext(wiring.Component):
-    """Stores the members of each layer's latest event, and lists the rows of all sources but (1, 0).
+    """Stores the members of each layer's latest event, and lists the rows of all sources but the event's own.
 
     The walk goes back from the target layer on the ring, one layer a step; where a source lies it reads how many
     members there are and then each of them. Source (0, 1) is the target layer itself.
@@ -41,8 +41,8 @@ class WeightContext(wiring.Component):
         self._config = config
         self._sources = {
             layers_back: index
-            for index, (layers_back, _) in enumerate(config.weight_sources)
-            if (layers_back, _) != (1, 0)
+            for index, (layers_back, tokens_back) in enumerate(config.weight_sources)
+            if (layers_back, tokens_back) != config.weight_rules.own
         }
         self._farthest = max(self._sources, default=0)
         super().__init__(

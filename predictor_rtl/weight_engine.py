@@ -18,7 +18,7 @@ from .weight_table import word_address_layout
 class WeightEngine(wiring.Component):
     """Walks the rows of a list, group by group of lanes: a memory word a cycle, and a group's total in one place.
 
-    Sums of the coming and of the older prediction lie in two banks of one small memory, a word for each group.
+    Sums lie in one small memory, a bank for each prediction that is coming or not learnt yet, a word for each group.
     Stages: s0 asks for a row's name; s1 has it and addresses the table; s2 asks for the group's sums; s3 has them and
     decides what each lane would be taught; s4 has the weights: adds them up, or teaches them; s5 writes the sums, and
     offers them as scores, or writes the weights.
@@ -31,7 +31,7 @@ class WeightEngine(wiring.Component):
     start : In
         Pulse, while not `busy`: begin. All inputs below stay until it ends.
     learn : In
-        Teach the rows of the older list (at least one), else sum up the coming list.
+        Teach the rows of a list (at least one), else sum them up.
     first, end : In
         Rows `first` to `end` - 1 of the list; when summing there may be none.
     fresh : In
@@ -40,8 +40,8 @@ class WeightEngine(wiring.Component):
         The sums go out as scores.
     layer : In, n_experts : In, actual : In
         Target layer of the rows, experts in use, and those selected (when learning), as a bitmap.
-    swap : In
-        Pulse, while not `busy`: the coming sums become the older ones.
+    bank : In
+        Where the sums lie.
     row_index : Out, row : In
         Synchronous read of the list.
     read_address : Out, word : In, write : Out, write_address : Out, write_word : Out
@@ -68,7 +68,7 @@ class WeightEngine(wiring.Component):
                 "layer": In(config.layer_bits),
                 "n_experts": In(bits_for(config.max_experts + 1)),
                 "actual": In(config.max_experts),
-                "swap": In(1),
+                "bank": In(bits_for(config.weight_ahead + 1)),
                 "row_index": Out(bits_for(rows_of(config))),
                 "row": In(row_name_layout(config)),
                 "read_address": Out(address),
@@ -140,15 +140,13 @@ class WeightEngine(wiring.Component):
         """s2 and s3: read a group's sums, and decide from them what to teach its lanes; s5 writes sums."""
         config, rules = self._config, self._config.weight_rules
         group_bits = group_bits_of(config)
-        m.submodules.bank = bank = Memory(shape=self._sums_layout, depth=2 << group_bits, init=[])
-        read: Any = bank.read_port()
-        write: Any = bank.write_port()
-        older = Signal()
-        with m.If(self.swap):
-            m.d.sync += older.eq(~older)
+        depth = (1 << len(self.bank)) << group_bits
+        m.submodules.stored = stored = Memory(shape=self._sums_layout, depth=depth, init=[])
+        read: Any = stored.read_port()
+        write: Any = stored.write_port()
         m.d.comb += [
-            read.addr.eq(Cat(tags[2].group, ~older ^ self.learn)),
-            write.addr.eq(Cat(tags[5].group, ~older)),
+            read.addr.eq(Cat(tags[2].group, self.bank)),
+            write.addr.eq(Cat(tags[5].group, self.bank)),
             write.data.eq(sums),
             write.en.eq(tags[5].valid & tags[5].last & ~self.learn),
         ]

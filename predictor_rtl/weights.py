@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -18,13 +18,14 @@ from .weight_table import WeightTable
 
 
 class WeightsPredictor(wiring.Component):
-    """Predicts the next layer's experts from weight tables, one for each source of context.
+    """Predicts a coming layer's experts from weight tables, one for each source of context.
 
     Bit for bit the twin of `sim/predictors/weights.py`. Between events the rows of the older sources are listed and
     summed for the event after the coming one; with the last beat only the rows of the event's own members are left.
     If the event is not the one that was prepared for (another layer, a sequence start, another geometry, tables
     written meanwhile) all rows are listed and summed after its last beat. Then the ranked emission and the learning
-    start side by side; learning teaches the rows that the previous prediction read.
+    start side by side; learning teaches the rows that were read when this event was predicted, `weight_ahead` events
+    ago.
 
     Latency, for m members and G = groups of `weight_lanes` in `n_experts`: the first candidate is offered
     `prediction_latency(m, n_experts)` = max(m, 1) G + 11 cycles after the last beat, and one more every 5 cycles;
@@ -50,8 +51,9 @@ class WeightsPredictor(wiring.Component):
         self._actual = Signal(config.max_experts)
         self._current = Signal(config.layer_bits)
         self._target = Signal(config.layer_bits)
-        self._older_layer = Signal(config.layer_bits)
-        self._has_older = Signal()
+        ahead = range(config.weight_ahead + 1)
+        self._predicted_layer = Array(Signal(config.layer_bits, name=f"predicted_layer_{bank}") for bank in ahead)
+        self._is_predicted = Array(Signal(name=f"is_predicted_{bank}") for bank in ahead)
         self._is_prepared = Signal()
         self._prepared_geometry = Signal(len(self.n_layers) + len(self.n_experts))
         self._n_summed = Signal.like(self._rows.count)
@@ -125,15 +127,21 @@ class WeightsPredictor(wiring.Component):
         for expert in range(self._config.max_experts):
             joins = self._do_beat & beat.member & (beat.expert == expert)
             m.d.sync += self._actual[expert].eq((self._actual[expert] & ~self._do_first) | joins)
+        target = beat.layer
+        for _ in range(self._config.weight_ahead):
+            target = self._next_layer(target)
+        oldest = self._rows.oldest_bank
+        predicts_this = self._is_predicted[oldest] & (self._predicted_layer[oldest] == beat.layer)
+        with m.If(self._do_first & beat.sequence_start):
+            m.d.sync += [is_predicted.eq(0) for is_predicted in self._is_predicted]
         with m.If(self._do_first):
-            next_layer = self._next_layer(beat.layer)
             m.d.sync += [
                 self._event.eq(beat.event),
                 self._current.eq(beat.layer),
-                self._target.eq(next_layer),
-                self._candidate_layer.eq(next_layer),
+                self._target.eq(target),
+                self._candidate_layer.eq(target),
                 self._predicts.eq(self.enable),
-                self._learns.eq(self._has_older & (self._older_layer == beat.layer) & ~beat.sequence_start),
+                self._learns.eq(predicts_this & ~beat.sequence_start),
             ]
             with m.If(~self._is_expected):
                 m.d.sync += [self._n_summed.eq(0), self._is_prepared.eq(0)]
@@ -187,7 +195,7 @@ class WeightsPredictor(wiring.Component):
                 with m.Else():
                     m.d.comb += self._selection.start.eq(self._predicts)
                     m.next = "SWAP"
-                    with m.If(self._learns & (self._rows.older_count != 0)):
+                    with m.If(self._learns & (self._rows.oldest_count != 0)):
                         m.next = "START_LEARNING"
             with m.State("START_LEARNING"):
                 m.d.comb += engine.start.eq(1)
@@ -204,7 +212,7 @@ class WeightsPredictor(wiring.Component):
     def _elaborate_rows(self, m):
         """List the event's members as they come and the rows of older sources; a swap moves everything one event on."""
         rows, context, engine, beat = self._rows, self._context, self._engine, self.event.payload
-        own = self._config.weight_sources.index((1, 0))
+        own = self._config.weight_sources.index(self._config.weight_rules.own)
         m.d.comb += [
             context.target.eq(self._target),
             context.current.eq(self._current),
@@ -214,14 +222,14 @@ class WeightsPredictor(wiring.Component):
             rows.row.source.eq(Mux(context.row_valid, context.row.source, own)),
             rows.swap.eq(self._do_swap),
             rows.read_index.eq(engine.row_index),
-            rows.read_older.eq(engine.learn),
-            engine.swap.eq(self._do_swap),
+            rows.read_oldest.eq(engine.learn),
+            engine.bank.eq(Mux(engine.learn, rows.oldest_bank, rows.bank)),
         ]
         with m.If(self._do_swap):
             m.d.sync += [
-                self._has_older.eq(1),
-                self._older_layer.eq(self._target),
-                self._current.eq(self._target),
+                self._is_predicted[rows.bank].eq(1),
+                self._predicted_layer[rows.bank].eq(self._target),
+                self._current.eq(self._next_layer(self._current)),
                 self._target.eq(self._next_layer(self._target)),
                 self._prepared_geometry.eq(Cat(self.n_layers, self.n_experts)),
             ]
@@ -233,7 +241,7 @@ class WeightsPredictor(wiring.Component):
         m.d.comb += [
             self.table.ready.eq(1),
             engine.first.eq(Mux(engine.learn, 0, self._n_summed)),
-            engine.end.eq(Mux(engine.learn, rows.older_count, rows.count)),
+            engine.end.eq(Mux(engine.learn, rows.oldest_count, rows.count)),
             engine.fresh.eq(~self._is_prepared),
             engine.layer.eq(Mux(engine.learn, self._current, self._target)),
             engine.n_experts.eq(self.n_experts),
@@ -259,7 +267,7 @@ class WeightsPredictor(wiring.Component):
             selection.n_experts.eq(self.n_experts),
             candidate.valid.eq(ranked.valid),
             ranked.ready.eq(candidate.ready),
-            candidate.payload.target.eq(self._event + 1),
+            candidate.payload.target.eq(self._event + self._config.weight_ahead),
             candidate.payload.layer.eq(self._candidate_layer),
             candidate.payload.expert.eq(ranked.payload.expert),
             candidate.payload.score.eq(ranked.payload.score),

@@ -33,8 +33,8 @@ def weights(
 ) -> tuple[NamedExperts, NDArray[np.int8]]:
     """Name the `width` experts with the highest scores for every event of `experts` [T, L, K]; also the final tables.
 
-    For layer l of token t they are known once the event before has been routed; ties go to the lower id. `tables`
-    are the initial weights, zeros without.
+    They are known once the event `rules.ahead` before has been routed; ties go to the lower id. `tables` are the
+    initial weights, zeros without.
     """
     n_tokens, n_layers, _ = experts.shape
     learnt = initial_tables(n_layers, n_experts, rules, tables)
@@ -42,45 +42,43 @@ def weights(
         np.empty((n_tokens, n_layers, width), np.uint16), np.empty((n_tokens, n_layers, width), np.uint8)
     )
     layers_back = np.array([source[0] for source in rules.sources])
-    late = np.array([source == (1, 0) for source in rules.sources])
+    own = np.array([source == rules.own for source in rules.sources])
     limits = np.array([rules.lowest, rules.highest, rules.margin, rules.offset, rules.score_shift])
-    _run(experts, sequence_start, learnt, layers_back, late, limits, named.experts, named.scores)
+    _run(experts, sequence_start, learnt, layers_back, own, rules.ahead, limits, named.experts, named.scores)
     return named, learnt
 
 
 @njit(cache=True)
-def _run(experts, sequence_start, tables, layers_back, late, limits, named, scores):
+def _run(experts, sequence_start, tables, layers_back, own, ahead, limits, named, scores):
     n_tokens, n_layers, width = experts.shape
     n_sources, n_experts = tables.shape[1], tables.shape[2]
-    sums = np.full(n_experts, limits[3], np.int32)
+    # What was predicted at event n lies in place n modulo ahead + 1, until event n + ahead has learnt it.
+    sums = np.full((ahead + 1, n_experts), limits[3], np.int32)
+    context = np.full((ahead + 1, n_sources, width), ABSENT, np.uint16)
+    is_valid = np.zeros(ahead + 1, np.bool_)
     latest = np.full((n_layers, width), ABSENT, np.uint16)
-    context = np.full((2, n_sources, width), ABSENT, np.uint16)
-    predicted = False
     for token in range(n_tokens):
         for layer in range(n_layers):
-            current, coming = context[layer % 2], context[(layer + 1) % 2]
-            _name_highest(sums, limits[4], named[token, layer], scores[token, layer])
-            if layer == 0:
-                if n_layers % 2 and token:
-                    context[:] = context[::-1].copy()
-                if sequence_start[token]:
-                    latest[:] = ABSENT
-                    predicted = False
-            target = (layer + 1) % n_layers
+            event = token * n_layers + layer
+            coming, past = event % (ahead + 1), (event + 1) % (ahead + 1)
+            _name_highest(sums[past], limits[4], named[token, layer], scores[token, layer])
+            if layer == 0 and sequence_start[token]:
+                latest[:] = ABSENT
+                is_valid[:] = False
+            target = (layer + ahead) % n_layers
             for source in range(n_sources):
                 origin = (target - layers_back[source]) % n_layers
-                if late[source]:
-                    coming[source] = experts[token, layer]
+                if own[source]:
+                    context[coming, source] = experts[token, layer]
                 elif origin == layer:
-                    coming[source] = ABSENT
+                    context[coming, source] = ABSENT
                 else:
-                    coming[source] = latest[origin]
-            pending = sums.copy()
-            _add_up(tables[target], coming, limits[3], sums)
-            if predicted:
-                _learn(tables[layer], current, experts[token, layer], pending, limits)
+                    context[coming, source] = latest[origin]
+            _add_up(tables[target], context[coming], limits[3], sums[coming])
+            is_valid[coming] = True
+            if is_valid[past]:
+                _learn(tables[layer], context[past], experts[token, layer], sums[past], limits)
             latest[layer] = experts[token, layer]
-            predicted = True
 
 
 @njit(cache=True)

@@ -39,5 +39,7 @@ def require_profile_fits(
         text, wanted = (" x ".join(map(str, shape)) for shape in (found, expected))
         raise UserError(f"{path}: {what} = {text}: must be {wanted}")
     if isinstance(profile, WeightProfile) and profile.rules != rules:
-        ours, theirs = (f"{rule.bits} bits, sources {list(rule.sources)}" for rule in (rules, profile.rules))
+        ours, theirs = (
+            f"{rule.bits} bits, sources {list(rule.sources)}, {rule.ahead} ahead" for rule in (rules, profile.rules)
+        )
         raise UserError(f"{path}: weights of {theirs}: must be {ours}, as the unit has")

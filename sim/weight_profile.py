@@ -56,8 +56,9 @@ class WeightProfile:
         sources = np.array(self.rules.sources, np.int8)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
-                file, weight_tables=self.tables, weight_sources=sources, weight_bits=np.int8(self.rules.bits)
-            )
+                file, weight_tables=self.tables, weight_sources=sources,
+                weight_bits=np.int8(self.rules.bits), weight_ahead=np.int8(self.rules.ahead),
+            )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | Path) -> "WeightProfile":
@@ -65,7 +66,8 @@ class WeightProfile:
         try:
             with np.load(path, allow_pickle=False) as file:
                 sources = tuple((int(layers), int(tokens)) for layers, tokens in file["weight_sources"])
-                return cls(WeightRules(sources, int(file["weight_bits"])), file["weight_tables"])
+                rules = WeightRules(sources, int(file["weight_bits"]), int(file["weight_ahead"]))
+                return cls(rules, file["weight_tables"])
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:

@@ -5,6 +5,7 @@ event. The rule is that of perceptron branch prediction with a fixed threshold a
 2001), one output for each expert.
 """
 
+from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,19 +25,20 @@ class _Prediction(NamedTuple):
 
 
 class Weights:
-    """Predict the next layer's experts from the sets that each source of context names.
+    """Predict a coming layer's experts from the sets that each source of context names.
 
     `tables[l, j, e, f]` is what the selection of e in source j says about f in layer l. A source (layers back,
     tokens back) is the latest event of its layer on the ring, (l - layers back) mod L; it is void if there has been
-    none since the sequence start, or if it is the current event's layer and the source is not (1, 0).
+    none since the sequence start, or if it is the current event's layer and the source is not `rules.own`, the event
+    itself.
 
-    - Predict: the sum of f is `rules.offset` plus its weights in the rows of all members of all sources. Its score
-      is 128 + (sum >> `rules.score_shift`), limited to 0 to 255; candidates are the experts with a score of
-      `min_score` or more.
-    - Learn, if the event is of the layer that was predicted and starts no sequence: an expert of the event whose
-      sum was below `rules.margin` gains 1, any other whose sum was -`rules.margin` or more loses 1, in each row
-      that the prediction read, limited to `rules.lowest` and `rules.highest`.
-    - A sequence start voids every source.
+    - Predict, at the event of a layer, the event `rules.ahead` events on: the sum of f is `rules.offset` plus its
+      weights in the rows of all members of all sources. Its score is 128 + (sum >> `rules.score_shift`), limited to 0
+      to 255; candidates are the experts with a score of `min_score` or more.
+    - Learn, if the event is of the layer that was predicted `rules.ahead` events ago in this sequence: an expert of the
+      event whose sum was below `rules.margin` gains 1, any other whose sum was -`rules.margin` or more loses 1, in
+      each row that the prediction read, limited to `rules.lowest` and `rules.highest`.
+    - A sequence start voids every source and all that was predicted.
 
     Parameters: `n_layers`, `n_experts` (1 or more each), `rules`, `min_score` (0 to 255), `tables` (initial weights
     int8 [L, sources, E, E], copied; zero without). Raises ValueError for a parameter or an event out of range.
@@ -61,18 +63,18 @@ class Weights:
         self.min_score = min_score
         self.tables = initial_tables(n_layers, n_experts, rules, tables)
         self._latest: list[list[int]] = [[] for _ in range(n_layers)]
-        self._prediction: _Prediction | None = None
+        self._predictions: deque[_Prediction | None] = deque([None] * rules.ahead)
 
     def step(self, event: PredictorEvent) -> list[Candidate]:
-        """Predict the event after `event`, then learn from `event`; candidates in descending score."""
+        """Predict a coming event, then learn from `event`; candidates in descending score."""
         self._check(event)
         if event.sequence_start:
             self._latest = [[] for _ in range(self.n_layers)]
-            self._prediction = None
+            self._predictions = deque([None] * self.rules.ahead)
         prediction = self._predict(event)
         self._learn(event)
         self._latest[event.layer] = list(event.members)
-        self._prediction = prediction
+        self._predictions.append(prediction)
         return self._candidates(event, prediction)
 
     def _check(self, event: PredictorEvent) -> None:
@@ -84,7 +86,7 @@ class Weights:
             raise ValueError(f"event {event.event}: an expert is not in 0 to {self.n_experts - 1}")
 
     def _predict(self, event: PredictorEvent) -> _Prediction:
-        target = (event.layer + 1) % self.n_layers
+        target = (event.layer + self.rules.ahead) % self.n_layers
         context = [self._members(event, target, source) for source in self.rules.sources]
         sums = np.full(self.n_experts, self.rules.offset, np.int64)
         for table, members in zip(self.tables[target], context, strict=True):
@@ -93,13 +95,13 @@ class Weights:
 
     def _members(self, event: PredictorEvent, target: int, source: tuple[int, int]) -> list[int]:
         """Return the members of a source of the layer `target`, none if it is void."""
-        if source == (1, 0):
+        if source == self.rules.own:
             return list(event.members)
         layer = (target - source[0]) % self.n_layers
         return [] if layer == event.layer else self._latest[layer]
 
     def _learn(self, event: PredictorEvent) -> None:
-        predicted = self._prediction
+        predicted = self._predictions.popleft()
         if predicted is None or predicted.layer != event.layer:
             return
         rules = self.rules
@@ -112,7 +114,7 @@ class Weights:
     def _candidates(self, event: PredictorEvent, prediction: _Prediction) -> list[Candidate]:
         scores = candidate_scores(prediction.sums, self.rules)
         named = {expert: score for expert, score in enumerate(scores.tolist()) if score >= self.min_score}
-        return ranked_candidates(event.event + 1, prediction.layer, named, Source.PREDICTOR)
+        return ranked_candidates(event.event + self.rules.ahead, prediction.layer, named, Source.PREDICTOR)
 
 
 def initial_tables(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 from amaranth.sim import Simulator
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.predictor_rtl.weight_engine import WeightEngine
@@ -15,7 +15,7 @@ SOURCES = ((1, 0), (2, 0), (0, 1))
 
 
 class Bench:
-    """Engine, rows and table; `tables` and `sums` are what they must hold."""
+    """Engine, rows and table; `tables` is what it must hold."""
 
     def __init__(self, lanes, bits, n_experts):
         self.config = UNIT_PRESETS["tiny"].replace(
@@ -25,7 +25,6 @@ class Bench:
         self.engine, self.rows = WeightEngine(config=self.config), RowList(config=self.config)
         self.table = WeightTable(config=self.config)
         self.tables = np.zeros((4, 3, 16, n_experts), int)
-        self.sums = np.full((2, n_experts), self.rules.offset)
         self.scored = {}
 
     def run(self, testbench):
@@ -33,7 +32,8 @@ class Bench:
         m.submodules.engine, m.submodules.rows, m.submodules.table = engine, rows, table
         m.d.comb += [
             rows.read_index.eq(engine.row_index),
-            rows.read_older.eq(engine.learn),
+            rows.read_oldest.eq(engine.learn),
+            engine.bank.eq(Mux(engine.learn, rows.oldest_bank, rows.bank)),
             engine.row.eq(rows.read_row),
             engine.word.eq(table.word),
             table.read_address.eq(engine.read_address),
@@ -66,12 +66,9 @@ class Bench:
             await self.swap(ctx)
 
     async def swap(self, ctx):
-        for port in (self.rows.swap, self.engine.swap):
-            ctx.set(port, 1)
+        ctx.set(self.rows.swap, 1)
         await ctx.tick()
-        for port in (self.rows.swap, self.engine.swap):
-            ctx.set(port, 0)
-        self.sums = self.sums[::-1].copy()
+        ctx.set(self.rows.swap, 0)
 
     async def go(self, ctx, **inputs):
         """Start a run, collect its scores; return the cycles of `busy`."""

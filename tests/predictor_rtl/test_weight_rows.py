@@ -6,6 +6,7 @@ from moefetch.predictor_rtl.weight_rows import RowList
 from ..hw.clocked import run_clocked
 
 CONFIG = UNIT_PRESETS["tiny"].replace(weight_sources=((1, 0), (0, 1)))
+AHEAD = CONFIG.replace(weight_sources=((2, 0), (0, 1)), weight_ahead=2)
 
 
 async def add(ctx, dut, rows, *, clear):
@@ -18,9 +19,9 @@ async def add(ctx, dut, rows, *, clear):
     ctx.set(dut.clear, 0)
 
 
-async def read(ctx, dut, count, *, older):
+async def read(ctx, dut, count, *, oldest):
     found = []
-    ctx.set(dut.read_older, older)
+    ctx.set(dut.read_oldest, oldest)
     for index in range(count):
         ctx.set(dut.read_index, index)
         await ctx.tick()
@@ -36,15 +37,15 @@ def test_two_lists_change_places():
     async def testbench(ctx, _):
         await add(ctx, dut, first, clear=True)
         assert ctx.get(dut.count) == 3
-        assert await read(ctx, dut, 3, older=0) == first
+        assert await read(ctx, dut, 3, oldest=0) == first
         ctx.set(dut.swap, 1)
         await ctx.tick()
         ctx.set(dut.swap, 0)
-        assert ctx.get(dut.older_count) == 3
+        assert ctx.get(dut.oldest_count) == 3
         await add(ctx, dut, second, clear=True)
         assert ctx.get(dut.count) == 2
-        assert await read(ctx, dut, 2, older=0) == second
-        assert await read(ctx, dut, 3, older=1) == first
+        assert await read(ctx, dut, 2, oldest=0) == second
+        assert await read(ctx, dut, 3, oldest=1) == first
         ctx.set(dut.clear, 1)
         await ctx.tick()
         assert ctx.get(dut.count) == 0
@@ -62,7 +63,27 @@ def test_it_holds_every_expert_of_every_source_twice():
         await ctx.tick()
         ctx.set(dut.swap, 0)
         await add(ctx, dut, rows[::-1], clear=True)
-        assert await read(ctx, dut, 16, older=1) == rows
-        assert await read(ctx, dut, 16, older=0) == rows[::-1]
+        assert await read(ctx, dut, 16, oldest=1) == rows
+        assert await read(ctx, dut, 16, oldest=0) == rows[::-1]
+
+    run_clocked(dut, testbench)
+
+
+def test_three_lists_two_events_ahead():
+    """What was listed first is the oldest after two swaps, and gives its place to the fourth list."""
+    dut = RowList(config=AHEAD)
+    lists = [[(0, n), (1, n)] if n % 2 else [(1, n)] for n in range(7)]
+
+    async def testbench(ctx, _):
+        for number, rows in enumerate(lists):
+            await add(ctx, dut, rows, clear=True)
+            assert await read(ctx, dut, len(rows), oldest=0) == rows
+            if number >= 2:
+                oldest = lists[number - 2]
+                assert ctx.get(dut.oldest_count) == len(oldest)
+                assert await read(ctx, dut, len(oldest), oldest=1) == oldest
+            ctx.set(dut.swap, 1)
+            await ctx.tick()
+            ctx.set(dut.swap, 0)
 
     run_clocked(dut, testbench)

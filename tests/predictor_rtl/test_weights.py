@@ -13,8 +13,9 @@ TINY = UNIT_PRESETS["tiny"]
 FOUR = ((1, 0), (2, 0), (3, 0), (0, 1))
 
 
-def geometry(layers, experts, lanes, bits, sources):
+def geometry(layers, experts, lanes, bits, sources, ahead=1):
     return TINY.replace(
+        weight_ahead=ahead,
         max_layers=layers,
         max_experts=experts,
         predictors=("weights",),
@@ -31,6 +32,8 @@ GEOMETRIES = {
     "not a power of two": (geometry(5, 20, 8, 2, ((2, 0), (1, 0))), 5, 20),
     "one source": (geometry(3, 6, 4, 8, ((1, 0),)), 3, 6),
     "one layer": (geometry(1, 6, 4, 4, ((1, 0), (0, 1))), 1, 6),
+    "two events ahead": (geometry(4, 8, 4, 4, ((2, 0), (3, 0), (0, 1)), 2), 4, 8),
+    "two ahead on one layer": (geometry(1, 6, 4, 3, ((0, 1), (2, 0)), 2), 1, 6),
     "two layers": (geometry(2, 12, 4, 6, FOUR), 2, 12),
 }
 

@@ -20,10 +20,11 @@ def golden(experts, starts, n_experts, rules, width, tables):
     """Return names and scores [T, L, width] of the golden predictor, and its tables at the end."""
     n_tokens, n_layers, _ = experts.shape
     predictor = Weights(n_layers, n_experts, rules, tables=tables)
-    named = [[(expert, max(0, 128 + (rules.offset >> rules.score_shift))) for expert in range(width)]]
+    unknown = [(expert, max(0, 128 + (rules.offset >> rules.score_shift))) for expert in range(width)]
+    named = [unknown] * rules.ahead
     for event in trace_events(experts, starts):
         named.append([(candidate.expert, candidate.score) for candidate in predictor.step(event)][:width])
-    return np.array(named[:-1]).reshape(n_tokens, n_layers, width, 2), predictor.tables
+    return np.array(named[: -rules.ahead]).reshape(n_tokens, n_layers, width, 2), predictor.tables
 
 
 @pytest.mark.parametrize("ragged", [False, True])
@@ -34,6 +35,8 @@ def golden(experts, starts, n_experts, rules, width, tables):
         (2, 5, 5, WeightRules(((2, 0), (1, 0), (3, 0)), 3)),
         (3, 12, 3, WeightRules(((1, 0), (2, 0), (0, 1), (4, 0)), 6)),
         (4, 16, 3, WeightRules(((1, 0), (2, 0), (3, 0), (0, 1)), 5)),
+        (3, 8, 2, WeightRules(((2, 0), (3, 0), (0, 1)), 4, 2)),
+        (2, 6, 2, WeightRules(((0, 1), (3, 0)), 5, 3)),
     ],
 )
 def test_it_is_the_golden_predictor(n_layers, n_experts, top_k, rules, ragged):

@@ -14,27 +14,28 @@ RULES = WeightRules(((1, 0), (2, 0), (0, 1)), 3)
 def naive_run(events, n_layers, n_experts, rules):
     """Yield each prediction as [(expert, score)]: dictionaries, one weight at a time."""
     low, high, margin = -(2 ** (rules.bits - 1)), 2 ** (rules.bits - 1) - 1, 2**rules.bits
-    weight, latest, before = {}, {}, None
+    weight, latest, past = {}, {}, [None] * rules.ahead
     for event in events:
         if event.sequence_start:
-            latest, before = {}, None
-        target = (event.layer + 1) % n_layers
+            latest, past = {}, [None] * rules.ahead
+        target = (event.layer + rules.ahead) % n_layers
         keys = []
         for number, (back, _) in enumerate(rules.sources):
             layer = (target - back) % n_layers
-            if (back, _) == (1, 0):
+            if (back, _) == (rules.ahead, 0):
                 members = event.members
             else:
                 members = () if layer == event.layer else latest.get(layer, ())
             keys += [(target, number, member) for member in members]
         sums = [low + sum(weight.get((*key, f), 0) for key in keys) for f in range(n_experts)]
+        before = past.pop(0)
         if before and before[0] == event.layer:
             for f in range(n_experts):
                 change = int(before[2][f] < margin) if f in event.members else -int(before[2][f] >= -margin)
                 for key in before[1]:
                     weight[*key, f] = max(low, min(high, weight.get((*key, f), 0) + change))
         latest[event.layer] = event.members
-        before = (target, keys, sums)
+        past.append((target, keys, sums))
         shift = max(0, rules.bits - 4)
         scores = [max(0, min(255, 128 + (s >> shift))) for s in sums]
         yield sorted(enumerate(scores), key=lambda item: (-item[1], item[0]))
@@ -59,6 +60,9 @@ def random_events(seed, count, n_layers, n_experts):
         (2, 6, WeightRules(((3, 0), (1, 0), (0, 1), (4, 0)), 5)),
         (5, 9, WeightRules(((1, 0),), 2)),
         (3, 7, WeightRules(((1, 0), (2, 0), (3, 0), (0, 1)), 8)),
+        (4, 7, WeightRules(((2, 0), (3, 0), (0, 1)), 4, 2)),
+        (2, 6, WeightRules(((0, 1), (3, 0), (4, 0)), 3, 3)),
+        (1, 6, WeightRules(((2, 0), (0, 1)), 3, 2)),
     ],
 )
 def test_lockstep_with_naive_model(n_layers, n_experts, rules):
@@ -68,6 +72,7 @@ def test_lockstep_with_naive_model(n_layers, n_experts, rules):
         for event, expected in zip(events, naive_run(events, n_layers, n_experts, rules), strict=True):
             found = predictor.step(event)
             assert [(candidate.expert, candidate.score) for candidate in found] == expected, f"seed {seed}: {event}"
+            assert {candidate.target_event for candidate in found} == {event.event + rules.ahead}
             assert [candidate.last for candidate in found] == [False] * (n_experts - 1) + [True]
 
 
@@ -118,18 +123,21 @@ def test_bad_events_are_refused(event, message):
 
 
 @pytest.mark.parametrize(
-    ("sources", "bits", "message"),
+    ("sources", "bits", "ahead", "message"),
     [
-        (((1, 0),), 1, "2 to 8"),
-        (((1, 0),), 9, "2 to 8"),
-        (((0, 1),), 4, "must contain"),
-        (((1, 0), (1, 0)), 4, "twice"),
-        (((1, 0), (0, 0)), 4, "earlier layer"),
-        (((1, 0), (9, 0)), 4, "earlier layer"),
-        (((1, 0), (-1, 1)), 4, "earlier layer"),
-        (((1, 0), (0, 2)), 4, "earlier layer"),
+        (((1, 0),), 1, 1, "2 to 8"),
+        (((1, 0),), 9, 1, "2 to 8"),
+        (((0, 1),), 4, 1, "must contain"),
+        (((1, 0), (1, 0)), 4, 1, "twice"),
+        (((1, 0), (0, 0)), 4, 1, "earlier layer"),
+        (((1, 0), (9, 0)), 4, 1, "earlier layer"),
+        (((2, 0), (1, 0)), 4, 2, "earlier layer"),
+        (((1, 0), (0, 1)), 4, 2, "must contain"),
+        (((5, 0),), 4, 5, "1 to 4"),
+        (((1, 0), (-1, 1)), 4, 1, "earlier layer"),
+        (((1, 0), (0, 2)), 4, 1, "earlier layer"),
     ],
 )
-def test_rules_are_checked(sources, bits, message):
+def test_rules_are_checked(sources, bits, ahead, message):
     with pytest.raises(ValueError, match=message):
-        WeightRules(sources, bits)
+        WeightRules(sources, bits, ahead)
