@@ -48,8 +48,8 @@ $(TOOLS): $(READY)
 sim: $(READY) ## replay the first tokens of the shipped traces through the RTL, check, report
 	@$(VENV)/bin/moefetch regress --sim $(SIM)
 
-sim-full: $(READY) ## the same with whole traces; takes long
-	@$(VENV)/bin/moefetch regress --sim $(SIM) --full
+sim-full: $(READY) ## whole traces through Verilator's model without cocotb; about an hour
+	@$(VENV)/bin/moefetch regress --sim native --full
 
 test: $(TOOLS) ## style, types, and the test suite
 	$(VENV)/bin/ruff check .

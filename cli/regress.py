@@ -62,6 +62,7 @@ def regress(
         plans = [_plan(source, sim, full, tokens) for source in sources]
     with progress("counting profiles"):
         queued = [job for plan in plans for job in build_jobs(plan, policies, PolicyOptions(), skipped=_note)]
+        queued.sort(key=lambda job: len(job.events), reverse=True)  # the longest first, so that all end together
     with failures_end_the_command(), progress(f"replaying on {sim.value}") as show:
         results = replay_on_rtl(queued, simulator=sim.value, workers=jobs, show=show)
         reports = _reports(plans, results)
