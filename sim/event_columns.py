@@ -71,7 +71,9 @@ class EventColumns(Sequence[ReplayEvent]):
             place += len(self)
         if not 0 <= place < len(self):
             raise IndexError(place)
-        beats, hints = (slice(*(int(n) for n in first[place : place + 2])) for first in (self.first_beat, self.first_hint))
+        beats, hints = (
+            slice(*(int(n) for n in first[place : place + 2])) for first in (self.first_beat, self.first_hint)
+        )
         return ReplayEvent(
             int(self.layer[place]),
             bool(self.step_first[place]),
@@ -79,7 +81,10 @@ class EventColumns(Sequence[ReplayEvent]):
             tuple(
                 RouterBeat(expert, score, bool(last))
                 for expert, score, last in zip(
-                    self.expert[beats].tolist(), self.score[beats].tolist(), self.token_last[beats].tolist(), strict=True
+                    self.expert[beats].tolist(),
+                    self.score[beats].tolist(),
+                    self.token_last[beats].tolist(),
+                    strict=True,
                 )
             ),
             tuple(
@@ -96,7 +101,11 @@ class EventColumns(Sequence[ReplayEvent]):
         return (self[place] for place in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return (
+            isinstance(other, Sequence)
+            and len(self) == len(other)
+            and all(a == b for a, b in zip(self, other, strict=True))
+        )
 
     @cached_property
     def members(self) -> Ints:

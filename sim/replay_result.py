@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..hw.config import UnitConfig
+from .key_ranking import KeyRanking
 from .profile import Profile
 from .replay_events import ReplayEvent
 from .weight_profile import WeightProfile
@@ -34,6 +35,8 @@ class ReplayJob:
     top_k: tuple[int, ...]
     profile: Profile | None
     weight_profile: WeightProfile | None = None
+    ranking: KeyRanking | None = None
+    """Who gives way instead of the victim policy; the cycle model alone follows it."""
 
 
 @dataclass

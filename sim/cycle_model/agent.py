@@ -66,6 +66,8 @@ def _take_beats(mem, trace, tables, event, layer, cycle):
         if new:
             tables.in_event[expert] = 1
             mem[f.MEMBER + count, 0] = expert
+            if mem[f.C_RANKING] == f.RANK_NEXT_USE:
+                mem[f.MEMBER + count, 1] = trace.next_use[beat]
             count += 1
         if trace.token_last[beat]:
             contributed = 0

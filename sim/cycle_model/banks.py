@@ -22,13 +22,13 @@ def advance(mem, cycle):
         if now >= cycle:
             return
         until = min(cycle, next_change(mem))
-        if mem[f.R_READERS]:
-            until = min(until, _first_finish(mem))
+        finish = _first_finish(mem) if mem[f.R_READERS] else f.INF
+        until = min(until, finish)
         lost = _read(mem, now, until) if mem[f.R_HOT] else 0
         count_cycles(mem, until - now, lost)
         mem[f.R_ACCOUNTED] = until
         retire_trains(mem, until)
-        if mem[f.R_READERS]:
+        if finish == until:
             _end_reads(mem, until)
 
 

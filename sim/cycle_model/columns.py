@@ -4,6 +4,7 @@ import numpy as np
 
 from ...traces.errors import UserError
 from ..event_columns import EventColumns
+from ..key_ranking import next_uses
 from ..replay_result import ReplayJob
 from .tables import Trace
 
@@ -24,6 +25,9 @@ def trace_of(job: ReplayJob) -> Trace:
         hint_expert=events.hint_expert,
         hint_score=events.hint_score,
         top_k=np.array(job.top_k, np.int64),
+        next_use=next_uses(events)
+        if job.ranking is not None and job.ranking.by == "next_use"
+        else np.zeros(0, np.int64),
     )
 
 

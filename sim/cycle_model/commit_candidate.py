@@ -63,9 +63,7 @@ def _filter(mem, target, layer, expert, score, source):
     outcome = QUEUED
     if mem[f.R_QUEUE] == mem[f.C_QUEUE_DEPTH]:
         last = f.QUEUE + mem[f.R_QUEUE] - 1
-        outcome = _drop(
-            mem, f.K_OVERFLOW, f.N_OVERFLOW, mem[last, f.Q_LAYER], mem[last, f.Q_SOURCE], QUEUED_DROPPING
-        )
+        outcome = _drop(mem, f.K_OVERFLOW, f.N_OVERFLOW, mem[last, f.Q_LAYER], mem[last, f.Q_SOURCE], QUEUED_DROPPING)
     insert(mem, place, target, layer, expert, score, source)
     mem[budget, 0] += 1
     return outcome, 0

@@ -4,7 +4,7 @@ from ...hw.records import AbortPolicy, Class, Expiry, GrantStatus, Kind, Sweep
 from . import fields as f
 from .commit_transfer import unblock
 from .compiled import compiled
-from .directory import find, free_slot, pin, touch, unpin_all
+from .directory import find, free_slot, pin, rank_use, touch, unpin_all
 from .dma import abort, beats_left, promote
 from .elements import pop_release, push_grant
 from .predictor import release_predictions
@@ -37,6 +37,8 @@ def commit_close(mem, store, idle):
     log(mem, store, cycle + 1, CLOSE, mem[f.R_EVENT_START], layer, members, 0, 0, 0, mem[f.R_CURRENT])
     for index in range(members):
         cycle += 2
+        if mem[f.C_RANKING] != f.RANK_NONE:
+            rank_use(mem, layer, mem[f.MEMBER + index, 0], mem[f.MEMBER + index, 1])
         _classify(mem, store, layer, mem[f.MEMBER + index, 0], cycle)
     post(mem, cycle + 1, f.CHANGE_CLASSIFYING, 0)
     cycle = _expire(mem, store, layer, cycle + 1)

@@ -55,7 +55,7 @@ def commit_miss(mem, store, idle):
     row = f.SLOT + slot
     log(mem, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 0, current)
     mem[f.R_IDLE] = cycle + 1
-    if outcome == ISSUE_NONE or outcome == ISSUE_ABORT:
+    if outcome in (ISSUE_NONE, ISSUE_ABORT):
         if outcome == ISSUE_ABORT:
             end_unused(mem, slot, f.K_ABORTED, f.N_ABORTED)
             mem[row, f.S_STATE] = f.DRAINING
@@ -73,7 +73,7 @@ def commit_miss(mem, store, idle):
 
 @compiled
 def _take_over(mem, outcome, slot, layer, expert, stamp):
-    if outcome == ISSUE_EVICT or outcome == ISSUE_OWN:
+    if outcome in (ISSUE_EVICT, ISSUE_OWN):
         mem[f.K_EVICTIONS] += 1
         end_unused(mem, slot, f.K_USELESS, f.N_USELESS)
     allocate(mem, slot, layer, expert, stamp)

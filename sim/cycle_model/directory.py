@@ -85,6 +85,27 @@ def allocate(mem, slot, layer, expert, stamp):
 
 
 @compiled
+def _staleness(mem, row):
+    """Return how early a slot gives way: by its key's rank, or by how long its layer is not to come."""
+    layer = mem[row, f.S_LAYER]
+    if mem[f.C_RANKING] == f.RANK_NONE:
+        return (layer - mem[f.R_LAYER]) % mem[f.C_LAYERS]
+    key = layer * mem[f.C_EXPERTS] + mem[row, f.S_EXPERT]
+    return -mem[f.KEY_RANK + key // f.N_COLUMNS, key % f.N_COLUMNS]
+
+
+@compiled
+def rank_use(mem, layer, expert, next_use):
+    """Move a key's rank on as an event uses it; `next_use` is the event that uses it next."""
+    key = layer * mem[f.C_EXPERTS] + expert
+    row, column = f.KEY_RANK + key // f.N_COLUMNS, key % f.N_COLUMNS
+    if mem[f.C_RANKING] == f.RANK_USES:
+        mem[row, column] += 1
+    elif mem[f.C_RANKING] == f.RANK_NEXT_USE:
+        mem[row, column] = -next_use
+
+
+@compiled
 def search(mem, demand, deadline):
     """Return the outcome of a search, and its slot.
 
@@ -97,14 +118,14 @@ def search(mem, demand, deadline):
         mem[f.R_FREE_FROM] = slot
         return ISSUE_FREE, slot
     passed, coming, own, flying = -1, -1, -1, -1
-    passed_stale, coming_stale, flying_stamp = -1, -1, 0
-    lru = mem[f.C_VICTIM] == LRU
+    passed_stale, coming_stale, flying_stamp = -f.INF, -f.INF, 0
+    lru = mem[f.C_VICTIM] == LRU and mem[f.C_RANKING] == f.RANK_NONE
     slot = mem[f.R_LRU_FIRST]
     while slot >= 0:
         row = f.SLOT + slot
         state, pinned, stamp = mem[row, f.S_STATE], mem[row, f.S_PINNED], mem[row, f.S_STAMP]
         if state == f.RESIDENT and not pinned:
-            stale = 0 if lru else (mem[row, f.S_LAYER] - mem[f.R_LAYER]) % mem[f.C_LAYERS]
+            stale = 0 if lru else _staleness(mem, row)
             if stamp <= mem[f.R_CURRENT]:
                 if stale > passed_stale:
                     passed, passed_stale = slot, stale

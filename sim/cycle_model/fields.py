@@ -1,10 +1,10 @@
 """Places of the cycle model's state: all of it is int64 in one array, so that numba compiles it and calls stay cheap.
 
-`mem` holds all tables one below the other, each with its own columns: slot s's state is `mem[SLOT + s, S_STATE]`. Single
-registers, counters (K_) and what does not change in a run (C_) have a place each: `mem[R_IDLE]`.
+`mem` holds all tables one below the other, each with its own columns: slot s's state is `mem[SLOT + s, S_STATE]`.
+Single registers, counters (K_) and what does not change in a run (C_) have a place each: `mem[R_IDLE]`.
 
-Times are cycle numbers as in the commit log: 0 is the first cycle of the replay. A state that a register holds is named by
-the first cycle in which it shows.
+Times are cycle numbers as in the commit log: 0 is the first cycle of the replay. A state that a register holds is named
+by the first cycle in which it shows.
 """
 
 from ...hw.counter_names import COUNTER_INDEX
@@ -12,7 +12,7 @@ from ...hw.counter_names import COUNTER_INDEX
 INF = 1 << 60
 """A time that never comes, or is not known yet."""
 N_COLUMNS = 16
-CONFIG, REGISTERS = 39, 82
+CONFIG, REGISTERS = 40, 82
 """How many places of each kind there are."""
 
 
@@ -62,7 +62,8 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     C_QUEUE_DEPTH,
     C_ENTRIES,
     C_RELEASE_ROOM,
-) = _places(0, 39)
+    C_RANKING,
+) = _places(0, 40)
 
 # Registers of the unit, of the agent, and of the model's own bookkeeping.
 (
@@ -180,8 +181,13 @@ STATISTICS = 2 * (2 + 256)
 KEY = STATISTIC + STATISTICS
 """The slot of each key, 16 a row: that of key k is `mem[KEY + k // 16, k % 16]`, counted from 1, 0 for none."""
 KEYS = 256 * 512 // N_COLUMNS
-RANKED = KEY + KEYS
+KEY_RANK = KEY + KEYS
+"""The rank of each key, laid out likewise, where a policy ranks them: the lowest gives way first."""
+RANKED = KEY_RANK + KEYS
 """The experts and scores of predictions, `C_MAX_EXPERTS` rows each, in a ring of `C_MAX_EXPERTS` + 4."""
+
+# What changes a key's rank at each use.
+RANK_NONE, RANK_FIXED, RANK_USES, RANK_NEXT_USE = range(4)
 
 # Slots. Free slots are in no recency list.
 (

@@ -25,7 +25,7 @@ def score_experts(mem, tables, predictor, layer, target, members):
 
 @compiled
 def rank_experts(mem, tables, first):
-    """Sort the experts of `min_score` or more into the rows from `first` on; return how many, and the OR of all scores."""
+    """Sort the experts of `min_score` or more into the rows from `first` on; return their number, and the OR of all."""
     count, ceiling = 0, 0
     for expert in range(mem[f.C_EXPERTS]):
         score = min(tables.score[expert], MAX_SCORE)

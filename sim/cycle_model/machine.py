@@ -6,6 +6,7 @@ import numpy as np
 
 from ...hw.config import UnitConfig
 from ...traces.errors import UserError
+from ..key_ranking import KeyRanking
 from ..replay_result import ReplayJob
 from . import fields as f
 from .columns import trace_of
@@ -13,6 +14,7 @@ from .tables import Ints, Store, Tables, Trace
 
 LINE_BYTES = 4096
 PROFILED_CONFIDENCE = 2
+RANKINGS = {"fixed": f.RANK_FIXED, "uses": f.RANK_USES, "next_use": f.RANK_NEXT_USE}
 WRAPS = {"st_moe": True, "st_moe_paper": False}
 
 
@@ -27,10 +29,15 @@ class Machine(NamedTuple):
 
 def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     """Return the state before the first cycle; raises UserError for what the model does not cover."""
+    for name in job.unit.predictors:
+        if name not in WRAPS:
+            raise UserError(f"unit: predictors = {name}: the cycle model knows {', '.join(WRAPS)} only")
     trace = trace_of(job)
     mem = _memory(job)
     _configure(mem, job, trace, logging)
     _reset(mem)
+    if job.ranking is not None:
+        _rank_keys(mem, job.ranking)
     demand = int(trace.first_beat[-1])
     most_logged = 64 * (demand + len(trace.hint_expert)) + 4096 if logging else 0
     store = Store(
@@ -87,6 +94,7 @@ def _configure(mem: Ints, job: ReplayJob, trace: Trace, logging: bool) -> None:
         f.C_QUEUE_DEPTH: unit.queue_depth,
         f.C_ENTRIES: unit.outstanding + 2,
         f.C_RELEASE_ROOM: 2 * unit.n_pe - 1,
+        f.C_RANKING: f.RANK_NONE if job.ranking is None else RANKINGS[job.ranking.by],
     }
     for place, value in values.items():
         mem[place] = value
@@ -115,6 +123,14 @@ def _reset(mem: Ints) -> None:
     mem[f.ENTRY : f.ENTRY + mem[f.C_ENTRIES], f.X_COMPLETE] = f.INF
     mem[f.SLOT : f.SLOT + mem[f.C_ALL_SLOTS], f.S_BEFORE] = -1
     mem[f.SLOT : f.SLOT + mem[f.C_ALL_SLOTS], f.S_AFTER] = -1
+
+
+def _rank_keys(mem: Ints, ranking: KeyRanking) -> None:
+    ranks = ranking.initial.reshape(-1)
+    rows = -(-len(ranks) // f.N_COLUMNS)
+    padded = np.zeros(rows * f.N_COLUMNS, np.int64)
+    padded[: len(ranks)] = ranks
+    mem[f.KEY_RANK : f.KEY_RANK + rows] = padded.reshape(rows, f.N_COLUMNS)
 
 
 def _tables(job: ReplayJob) -> Tables:

@@ -39,9 +39,7 @@ def take_event(mem, tables, number, layer, start, first_beat, last_beat, scanned
             layer == 0 and mem[f.R_PREVIOUS_LAYER] + 1 == mem[f.C_LAYERS]
         )
         known = follows and not start and (wraps or layer != 0)
-        learnt = learn(
-            mem, tables, predictor, mem[f.R_PREVIOUS_LAYER], mem[f.R_PREVIOUS_COUNT] if known else 0, count
-        )
+        learnt = learn(mem, tables, predictor, mem[f.R_PREVIOUS_LAYER], mem[f.R_PREVIOUS_COUNT] if known else 0, count)
         free = max(free, done + learnt + TABLES_FREE)
     mem[f.R_TABLES_FREE] = free
     mem[f.R_PREVIOUS_LAYER] = layer

@@ -1,4 +1,4 @@
-"""Which bucket each cycle falls into: the states that decide it change at known cycles, between which all cycles agree."""
+"""Which bucket each cycle falls into: the states that decide it change at known cycles, and all between are alike."""
 
 from . import fields as f
 from .compiled import compiled

@@ -9,7 +9,10 @@ Ints = NDArray[np.int64]
 
 
 class Trace(NamedTuple):
-    """A trace in columns. Event n has beats `first_beat[n]` to `first_beat[n + 1]`, hints likewise."""
+    """A trace in columns. Event n has beats `first_beat[n]` to `first_beat[n + 1]`, hints likewise.
+
+    `next_use[b]` is the next event that uses beat b's expert; empty where no policy asks for it.
+    """
 
     layer: NDArray[np.uint8]
     step_first: NDArray[np.uint8]
@@ -22,6 +25,7 @@ class Trace(NamedTuple):
     hint_expert: NDArray[np.uint16]
     hint_score: NDArray[np.uint8]
     top_k: Ints
+    next_use: Ints
 
 
 class Tables(NamedTuple):

@@ -86,10 +86,9 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
 def first_difference(expected: Sequence[Entry], found: Sequence[Entry]) -> str:
     """Return both timelines around the place where they part, side by side line by line; empty if they are equal."""
-    for place, (one, other) in enumerate(zip_longest(expected, found)):
-        if one != other:
-            break
-    else:
+    pairs = enumerate(zip_longest(expected, found))
+    place = next((place for place, (one, other) in pairs if one != other), None)
+    if place is None:
         return ""
     lines = [f"timelines part at entry {place}; '=' both, 'R' the RTL's, 'M' the model's"]
     lines += [f"= {entry}" for entry in expected[max(0, place - CONTEXT) : place]]

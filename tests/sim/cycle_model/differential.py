@@ -5,16 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from moefetch.cli.replay_engine import emit_harness
-from moefetch.sim.cycle_model.engine import result_of
-from moefetch.sim.cycle_model.timeline import first_difference, timeline_of_log, timeline_of_model
+from moefetch.sim.cycle_model import compare
 from moefetch.sim.replay_events import ReplayEvent
 from moefetch.sim.replay_result import ReplayJob, ReplayResult
 from moefetch.sim.rtl_engine import run_rtl
 
 BUILDS = Path("build") / "simulators"
+Compare = Callable[[ReplayJob, ReplayResult, str], str]
 
 
-def difference(job: ReplayJob, folder: Path, verilog: Path | None = None) -> str:
+def difference(
+    job: ReplayJob, folder: Path, *, verilog: Path | None = None, compare: Compare = compare.difference
+) -> str:
     """Return how model and RTL differ on a job, empty if they agree in every cycle, counter and statistic."""
     rtl = run_rtl(
         job,
@@ -24,25 +26,6 @@ def difference(job: ReplayJob, folder: Path, verilog: Path | None = None) -> str
         verilog=verilog or emit_harness(job.unit).resolve(),
     )
     return compare(job, rtl, (folder / "commits.log").read_text())
-
-
-def compare(job: ReplayJob, rtl: ReplayResult, log: str) -> str:
-    """Compare the RTL's result and log with the model's."""
-    timeline, machine = timeline_of_model(job)
-    parted = first_difference(timeline_of_log(log, job.unit), timeline)
-    if parted:
-        return parted
-    model = result_of(job, machine, 0.0)
-    lines = [
-        f"counter {name}: RTL {value}, model {model.counters[name]}"
-        for name, value in rtl.counters.items()
-        if model.counters[name] != value
-    ]
-    for field in ("cycles", "step_cycles", "events", "records", "statistics"):
-        one, other = getattr(rtl, field), getattr(model, field)
-        if one != other:
-            lines.append(f"{field}: RTL {one}, model {other}")
-    return "\n".join(lines)
 
 
 def shrink(job: ReplayJob, differs: Callable[[ReplayJob], str]) -> tuple[ReplayJob, str]:
