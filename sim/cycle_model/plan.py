@@ -6,8 +6,8 @@ cycle of its own; the memory serves in order. Hence, for burst i of C service cy
     take[i] = max(take[i-1] + 2, end[i-N] + 1)        end[i] = max(take[i] + 1 + L, end[i-1] + 1) + C - 1
 
 Three of its stretches have a closed form, and are planned at once: while fewer than N bursts are under way requests
-come every second cycle; on a link that N bursts keep busy each follows the end of the one N before it, without a gap; on a
-link that they do not keep busy the same holds in rounds of N, each L + C + 1 cycles after the one before.
+come every second cycle; on a link that N bursts keep busy each follows the end of the one N before it, without a
+gap; on a link that they do not keep busy the same holds in rounds of N, each L + C + 1 cycles after the one before.
 """
 
 from . import fields as f

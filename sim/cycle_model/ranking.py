@@ -1,8 +1,9 @@
 """When a prediction's experts come out of the ranking, best first, one behind the other.
 
 The hardware walks the score levels downwards, a level a cycle, hands the experts found at a level on in groups of 16,
-and offers a group's experts one by one; an expert is on offer once it is known whether another follows. All of that follows
-from three cycles: when a level is examined, when its first group is taken apart, and when the expert before was taken.
+and offers a group's experts one by one; an expert is on offer once it is known whether another follows. All of that
+follows from three cycles: when a level is examined, when its first group is taken apart, and when the expert before
+was taken.
 """
 
 from . import fields as f

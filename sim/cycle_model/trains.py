@@ -2,8 +2,9 @@
 
 In service time a train has no gaps, or the same gap after each round of N bursts; so burst m's place on the link
 follows from the train's, however many bursts it has. Requests come every second cycle (while fewer than N bursts are
-under way), or each when the burst N before it has ended. Rows stay until nothing needs them: before R_TRAIN_FIRST all beats are in
-the SRAM, before R_TRAIN_FIXED all bursts have been requested, so that nothing can change them any more.
+under way), or each when the burst N before it has ended. Rows stay until nothing needs them: before
+R_TRAIN_FIRST all beats are in the SRAM, before R_TRAIN_FIXED all bursts have been requested, so that nothing can
+change them any more.
 """
 
 from . import fields as f

@@ -74,7 +74,7 @@ class PolicyInput:
 
 @dataclass(frozen=True)
 class ModelPolicy:
-    """A policy by its hooks: `names` says what to prefetch, None for nothing; `ranks` who gives way, None for `victim`."""
+    """A policy by its hooks: `names` says what to prefetch, None for nothing; `ranks` who gives way, else `victim`."""
 
     name: str
     text: str
