@@ -65,10 +65,10 @@ MORE_POLICIES = {
         "weight tables over several sets of experts selected before: the best top-k, at once, into a cache",
         predictor="weights",
         takes=PREDICTOR_OPTIONS,
-        min_score=CENTRE - 7,
+        min_score=CENTRE - 24,
     )
 }
-"""Those that need a unit generated for them. Experts of which the tables know nothing score `CENTRE` - 8."""
+"""Those that need a unit generated for them. An expert of the weights' lowest score is needed one time in ten."""
 
 KNOWN_POLICIES = POLICIES | MORE_POLICIES
 

@@ -55,9 +55,9 @@ def test_lists_keep_their_order_and_drop_repetitions():
     assert [policy.name for policy in parse_policies("all")] == list(POLICIES)
 
 
-def test_weights_are_asked_for_by_name_and_name_no_unknown_expert():
+def test_weights_are_asked_for_by_name_and_start_from_nothing_with_any_expert():
     assert "weights" not in POLICIES
     assert [policy.name for policy in parse_policies("weights,none")] == ["weights", "none"]
     unknown = Weights(2, 4, WeightRules(((1, 0),), 5), min_score=settings("weights")["min_score"])
-    assert unknown.step(PredictorEvent(0, 0, True, (1,))) == []
+    assert len(unknown.step(PredictorEvent(0, 0, True, (1,)))) == 4
     assert settings("weights")["budget"] == 4
