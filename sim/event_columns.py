@@ -153,7 +153,7 @@ def _firsts(counts: NDArray[Any]) -> Ints:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _beats(trace: Trace, rows: NDArray[np.intp], steps: NDArray[Any]) -> tuple[Ints, Any, Any, Any]:
+def _beats(trace: Trace, rows: NDArray[np.intp], steps: NDArray[Any]) -> tuple[Any, Any, Any, Any]:
     """Return event (step x layers + layer), expert, score and end of token of each beat, in order of events."""
     experts = trace.experts[rows]
     present = experts != ABSENT
