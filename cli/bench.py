@@ -15,6 +15,7 @@ from ..sim.jobs import build_jobs
 from ..sim.policies import PolicyOptions, parse_policies
 from ..sim.report import make_folder
 from ..traces.atomic import replacing
+from .bench_model import model
 from .bench_predictors import predictors
 from .console import progress, reports_errors
 from .regress import SHIPPED
@@ -22,6 +23,7 @@ from .replay import DEFAULT_UNIT, SIMULATOR_HELP, Simulator, failures_end_the_co
 from .replay_engine import BUILD, emit_harness, require_simulator
 
 app = typer.Typer(no_args_is_help=True, help="Measure predictors, and how fast things run here.")
+app.command()(model)
 app.command()(predictors)
 RESULTS = BUILD / "bench"
 TRACE = SHIPPED / "code.parquet"

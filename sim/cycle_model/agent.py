@@ -33,12 +33,22 @@ def begin_event(mem, trace, tables, header):
     post(mem, mem[f.R_CLOSED], f.CHANGE_UNGRANTED, mem[f.R_MEMBERS])
     hints = trace.first_hint[event + 1] - trace.first_hint[event]
     if mem[f.C_HINTS] and hints:
-        mem[f.R_HINT_NEXT] = trace.first_hint[event]
-        mem[f.R_HINT_END] = trace.first_hint[event + 1]
+        _take_hints(mem, trace, trace.first_hint[event], hints)
         mem[f.R_HINT_FROM] = mem[f.R_CLOSED]
         mem[f.R_AGENT_DONE] = f.INF
     else:
         mem[f.R_AGENT_DONE] = mem[f.R_CLOSED] + hints
+
+
+@compiled
+def _take_hints(mem, trace, first, count):
+    """Hold an event's hints ready for the hint port."""
+    for index in range(count):
+        mem[f.HINT + index, f.Y_LAYER] = trace.hint_layer[first + index]
+        mem[f.HINT + index, f.Y_EXPERT] = trace.hint_expert[first + index]
+        mem[f.HINT + index, f.Y_SCORE] = trace.hint_score[first + index]
+    mem[f.R_HINT_NEXT] = f.HINT
+    mem[f.R_HINT_END] = f.HINT + count
 
 
 @compiled

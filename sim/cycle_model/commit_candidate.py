@@ -7,7 +7,7 @@ from .directory import find
 from .hints import hint_time, take_hint
 from .predictor import predicted_time, take_predicted
 from .queue import insert, is_queued, place_of
-from .records import count_prefetch, log
+from .records import count_prefetch, keep_record
 
 CANDIDATE = int(Kind.CANDIDATE)
 PREDICTOR, HINT = int(Source.PREDICTOR), int(Source.HINT)
@@ -23,19 +23,19 @@ def candidate_time(mem, cycle):
 
 
 @compiled
-def commit_candidate(mem, store, trace, idle):
+def commit_candidate(mem, log, idle):
     """Take the candidate on offer and filter it."""
     predicted = predicted_time(mem, idle) <= idle
     if hint_time(mem) <= idle and (mem[f.C_HINTS_FIRST] or not predicted):
         source = HINT
-        target, layer, expert, score = take_hint(mem, trace, idle)
+        target, layer, expert, score = take_hint(mem, idle)
     else:
         source = PREDICTOR
         target, layer, expert, score = take_predicted(mem, idle)
     mem[f.K_GENERATED] += 1
     count_prefetch(mem, f.N_GENERATED, layer, source)
     outcome, slot = _filter(mem, target, layer, expert, score, source)
-    log(mem, store, idle + 3, CANDIDATE, outcome, layer, expert, slot, score, source, target)
+    keep_record(mem, log, idle + 3, CANDIDATE, outcome, layer, expert, slot, score, source, target)
     mem[f.R_IDLE] = idle + 3
 
 

@@ -9,7 +9,7 @@ from .dma import abort, beats_left, promote
 from .elements import pop_release, push_grant
 from .predictor import release_predictions
 from .queue import pop
-from .records import count, count_prefetch, end_unused, log
+from .records import count, count_prefetch, end_unused, keep_record
 from .stalls import post
 
 CLOSE, CLASSIFY, EXPIRE = int(Kind.CLOSE), int(Kind.CLASSIFY), int(Kind.EXPIRE)
@@ -23,7 +23,7 @@ GRANT_HIT = int(GrantStatus.HIT)
 
 
 @compiled
-def commit_close(mem, store, idle):
+def commit_close(mem, log, slack, idle):
     """Close the event: classify its members, expire what was queued for it, apply the abort policy."""
     cycle = idle + 1
     layer, members = mem[f.R_EVENT_LAYER], mem[f.R_MEMBERS]
@@ -34,26 +34,26 @@ def commit_close(mem, store, idle):
     mem[f.R_MISS_HEAD] = mem[f.R_MISS_TAIL] = 0
     mem[f.K_EVENTS] += 1
     mem[f.TARGET + mem[f.R_CURRENT] % mem[f.C_HORIZON], 0] = 0
-    log(mem, store, cycle + 1, CLOSE, mem[f.R_EVENT_START], layer, members, 0, 0, 0, mem[f.R_CURRENT])
+    keep_record(mem, log, cycle + 1, CLOSE, mem[f.R_EVENT_START], layer, members, 0, 0, 0, mem[f.R_CURRENT])
     for index in range(members):
         cycle += 2
         if mem[f.C_RANKING] != f.RANK_NONE:
             rank_use(mem, layer, mem[f.MEMBER + index, 0], mem[f.MEMBER + index, 1])
-        _classify(mem, store, layer, mem[f.MEMBER + index, 0], cycle)
+        _classify(mem, log, slack, layer, mem[f.MEMBER + index, 0], cycle)
     post(mem, cycle + 1, f.CHANGE_CLASSIFYING, 0)
-    cycle = _expire(mem, store, layer, cycle + 1)
+    cycle = _expire(mem, log, layer, cycle + 1)
     if mem[f.C_ABORT] != ABORT_NEVER:
-        _apply_abort_policy(mem, store, cycle)
+        _apply_abort_policy(mem, log, cycle)
     mem[f.R_IDLE] = cycle + 1
 
 
 @compiled
-def _classify(mem, store, layer, expert, cycle):
+def _classify(mem, log, slack, layer, expert, cycle):
     slot = find(mem, layer, expert)
     mem[f.K_DEMAND] += 1
     count(mem, f.N_DEMAND, layer)
     if slot < 0:
-        log(mem, store, cycle + 1, CLASSIFY, MISS, layer, expert, 0, 0, 0, 0)
+        keep_record(mem, log, cycle + 1, CLASSIFY, MISS, layer, expert, 0, 0, 0, 0)
         mem[f.K_MISS] += 1
         count(mem, f.N_MISS, layer)
         mem[f.MISS + mem[f.R_MISS_TAIL], 0] = expert
@@ -68,16 +68,16 @@ def _classify(mem, store, layer, expert, cycle):
         count_prefetch(mem, f.N_LATE, layer, mem[row, f.S_SOURCE])
         promote(mem, slot, cycle)
     else:
-        found = _count_hit(mem, store, layer, row, cycle)
+        found = _count_hit(mem, slack, layer, row, cycle)
         push_grant(mem, cycle, expert, slot, GRANT_HIT)
     mem[row, f.S_UNUSED] = 0
     mem[row, f.S_RELEASED] = 0
     pin(mem, slot)
-    log(mem, store, cycle + 1, CLASSIFY, found, layer, expert, slot, 0, 0, 0)
+    keep_record(mem, log, cycle + 1, CLASSIFY, found, layer, expert, slot, 0, 0, 0)
 
 
 @compiled
-def _count_hit(mem, store, layer, row, cycle):
+def _count_hit(mem, slack, layer, row, cycle):
     """Count a hit and return its class."""
     mem[f.K_HIT] += 1
     count(mem, f.N_HIT, layer)
@@ -86,7 +86,7 @@ def _count_hit(mem, store, layer, row, cycle):
         count(mem, f.N_HIT_REUSE, layer)
         return HIT_REUSE
     source = mem[row, f.S_SOURCE]
-    store.slack[mem[f.R_SLACKS]] = cycle + 1 - mem[row, f.S_FILLED]
+    slack[mem[f.R_SLACKS]] = cycle + 1 - mem[row, f.S_FILLED]
     mem[f.R_SLACKS] += 1
     mem[f.K_HIT_PREFETCH] += 1
     count_prefetch(mem, f.N_HIT_PREFETCH, layer, source)
@@ -101,7 +101,7 @@ def _count_hit(mem, store, layer, row, cycle):
 
 
 @compiled
-def _expire(mem, store, layer, cycle):
+def _expire(mem, log, layer, cycle):
     """Drop the queue's entries for this event and earlier ones, one a cycle; return the cycle of the abort policy."""
     while mem[f.R_QUEUE] and mem[f.QUEUE, f.Q_DEADLINE] <= mem[f.R_CURRENT]:
         deadline, named, expert = mem[f.QUEUE, f.Q_DEADLINE], mem[f.QUEUE, f.Q_LAYER], mem[f.QUEUE, f.Q_EXPERT]
@@ -112,7 +112,7 @@ def _expire(mem, store, layer, cycle):
             for index in range(mem[f.R_MEMBERS]):
                 if mem[f.MEMBER + index, 0] == expert:
                     outcome = PROMOTED
-        log(mem, store, cycle + 1, EXPIRE, outcome, named, expert, 0, score, source, deadline)
+        keep_record(mem, log, cycle + 1, EXPIRE, outcome, named, expert, 0, score, source, deadline)
         mem[f.K_PROMOTED if outcome == PROMOTED else f.K_EXPIRED] += 1
         count_prefetch(mem, f.N_PROMOTED if outcome == PROMOTED else f.N_EXPIRED, named, source)
         cycle += 1
@@ -120,7 +120,7 @@ def _expire(mem, store, layer, cycle):
 
 
 @compiled
-def _apply_abort_policy(mem, store, cycle):
+def _apply_abort_policy(mem, log, cycle):
     """Stop the prefetch that is being requested if its event came without it."""
     left = beats_left(mem, cycle)
     if left == 0 or (mem[f.C_ABORT] == ABORT_HALF and 2 * left <= mem[f.C_EXPERT_BEATS]):
@@ -128,40 +128,40 @@ def _apply_abort_policy(mem, store, cycle):
     slot = mem[f.ENTRY + mem[f.ENGINE + f.PREFETCH, f.E_ENTRY], f.X_SLOT]
     row = f.SLOT + slot
     if mem[row, f.S_STATE] == f.FILLING and not mem[row, f.S_PINNED] and mem[row, f.S_STAMP] <= mem[f.R_CURRENT]:
-        _abort(mem, store, slot, SWEEP_WRONG, cycle)
+        _abort(mem, log, slot, SWEEP_WRONG, cycle)
 
 
 @compiled
-def _abort(mem, store, slot, reason, cycle):
+def _abort(mem, log, slot, reason, cycle):
     row = f.SLOT + slot
-    log(mem, store, cycle + 1, ABORT, reason, mem[row, f.S_LAYER], mem[row, f.S_EXPERT], slot, 0, 0, 0)
+    keep_record(mem, log, cycle + 1, ABORT, reason, mem[row, f.S_LAYER], mem[row, f.S_EXPERT], slot, 0, 0, 0)
     end_unused(mem, slot, f.K_ABORTED, f.N_ABORTED)
     mem[row, f.S_STATE] = f.DRAINING
     abort(mem, slot, cycle)
 
 
 @compiled
-def commit_release(mem, store, idle):
+def commit_release(mem, log, step_end, idle):
     """Take a grant back; the last one ends the event."""
     cycle = idle + 1
     release = pop_release(mem, cycle)
     slot, expert = mem[release, f.L_SLOT], mem[release, f.L_EXPERT]
-    log(mem, store, cycle + 1, RELEASE, mem[release, f.L_STATUS], 0, expert, slot, 0, 0, 0)
+    keep_record(mem, log, cycle + 1, RELEASE, mem[release, f.L_STATUS], 0, expert, slot, 0, 0, 0)
     mem[f.SLOT + slot, f.S_RELEASED] = 1
     touch(mem, slot)
     unblock(mem, cycle)
     mem[f.R_UNRELEASED] -= 1
     mem[f.R_IDLE] = cycle + 1
     if mem[f.R_UNRELEASED] == 0:
-        _end_event(mem, store, cycle + 1)
+        _end_event(mem, log, step_end, cycle + 1)
 
 
 @compiled
-def _end_event(mem, store, cycle):
-    log(mem, store, cycle + 1, END, 0, 0, 0, 0, 0, 0, mem[f.R_CURRENT])
+def _end_event(mem, log, step_end, cycle):
+    keep_record(mem, log, cycle + 1, END, 0, 0, 0, 0, 0, 0, mem[f.R_CURRENT])
     post(mem, cycle + 1, f.CHANGE_OPEN, 0)
     if mem[f.R_ENDS_STEP]:
-        store.step_end[mem[f.R_STEP]] = cycle + 1
+        step_end[mem[f.R_STEP]] = cycle + 1
         mem[f.R_STEP] += 1
     mem[f.R_OPEN] = 0
     mem[f.R_CLOSED] = f.INF
@@ -170,12 +170,12 @@ def _end_event(mem, store, cycle):
     release_predictions(mem, mem[f.R_CURRENT], cycle)
     mem[f.R_IDLE] = cycle + 1
     if mem[f.C_EVICT_AT_END]:
-        _sweep(mem, store, cycle + 1)
+        _sweep(mem, log, cycle + 1)
         mem[f.R_IDLE] = cycle + 1 + mem[f.C_ALL_SLOTS]
 
 
 @compiled
-def _sweep(mem, store, begin):
+def _sweep(mem, log, begin):
     """Empty the slots that are not for a coming event, one slot a cycle."""
     for slot in range(mem[f.C_SLOTS]):
         row, cycle = f.SLOT + slot, begin + slot
@@ -184,9 +184,9 @@ def _sweep(mem, store, begin):
             continue
         if state == f.RESIDENT:
             layer, expert = mem[row, f.S_LAYER], mem[row, f.S_EXPERT]
-            log(mem, store, cycle + 1, FREED, SWEEP_END, layer, expert, slot, 0, 0, 0)
+            keep_record(mem, log, cycle + 1, FREED, SWEEP_END, layer, expert, slot, 0, 0, 0)
             end_unused(mem, slot, f.K_USELESS, f.N_USELESS)
             free_slot(mem, slot)
             unblock(mem, cycle)
         elif state == f.FILLING:
-            _abort(mem, store, slot, SWEEP_END, cycle)
+            _abort(mem, log, slot, SWEEP_END, cycle)

@@ -41,18 +41,18 @@ def _sooner(mem, first, cycle, kind):
 
 
 @compiled
-def commit(mem, store, trace, cycle):
+def commit(mem, store, cycle):
     """Take the request that `next_commit` has noted, in `cycle`."""
     kind = mem[f.R_COMMIT]
     if kind == FILL:
-        commit_fill(mem, store, cycle)
+        commit_fill(mem, store.log, cycle)
     elif kind == RELEASE:
-        commit_release(mem, store, cycle)
+        commit_release(mem, store.log, store.step_end, cycle)
     elif kind == CLOSE:
-        commit_close(mem, store, cycle)
+        commit_close(mem, store.log, store.slack, cycle)
     elif kind == CANDIDATE:
-        commit_candidate(mem, store, trace, cycle)
+        commit_candidate(mem, store.log, cycle)
     elif kind == MISS:
-        commit_miss(mem, store, cycle)
+        commit_miss(mem, store.log, cycle)
     else:
-        commit_prefetch(mem, store, cycle)
+        commit_prefetch(mem, store.log, cycle)

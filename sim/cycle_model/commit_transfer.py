@@ -7,7 +7,7 @@ from .directory import ISSUE_ABORT, ISSUE_EVICT, ISSUE_NONE, ISSUE_OWN, allocate
 from .dma import abort, load, take_status
 from .elements import push_grant
 from .queue import pop
-from .records import count_prefetch, end_unused, log
+from .records import count_prefetch, end_unused, keep_record
 from .stalls import post
 
 FILL, DRAIN, ISSUE = int(Kind.FILL), int(Kind.DRAIN), int(Kind.ISSUE)
@@ -25,18 +25,18 @@ def unblock(mem, cycle):
 
 
 @compiled
-def commit_fill(mem, store, idle):
+def commit_fill(mem, log, idle):
     """Take the status of a transfer: its slot is complete, or empty if it had been aborted."""
     cycle = idle + 1
     entry = take_status(mem, cycle)
     slot = mem[entry, f.X_SLOT]
     row = f.SLOT + slot
     if mem[entry, f.X_ABORTED]:
-        log(mem, store, cycle + 1, DRAIN, 0, 0, 0, slot, 0, 0, 0)
+        keep_record(mem, log, cycle + 1, DRAIN, 0, 0, 0, slot, 0, 0, 0)
         free_slot(mem, slot)
     else:
         layer, expert = mem[row, f.S_LAYER], mem[row, f.S_EXPERT]
-        log(mem, store, cycle + 1, FILL, DONE, layer, expert, slot, 0, 0, 0)
+        keep_record(mem, log, cycle + 1, FILL, DONE, layer, expert, slot, 0, 0, 0)
         mem[row, f.S_STATE] = f.RESIDENT
         mem[row, f.S_FILLED] = cycle + 1
         if mem[row, f.S_PINNED]:
@@ -46,14 +46,14 @@ def commit_fill(mem, store, idle):
 
 
 @compiled
-def commit_miss(mem, store, idle):
+def commit_miss(mem, log, idle):
     """Seek a slot for the oldest miss."""
     cycle = idle + 2 + mem[f.C_SEARCH]
     expert = mem[f.MISS + mem[f.R_MISS_HEAD], 0]
     layer, current = mem[f.R_LAYER], mem[f.R_CURRENT]
     outcome, slot = search(mem, True, current)
     row = f.SLOT + slot
-    log(mem, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 0, current)
+    keep_record(mem, log, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 0, current)
     mem[f.R_IDLE] = cycle + 1
     if outcome in (ISSUE_NONE, ISSUE_ABORT):
         if outcome == ISSUE_ABORT:
@@ -80,14 +80,14 @@ def _take_over(mem, outcome, slot, layer, expert, stamp):
 
 
 @compiled
-def commit_prefetch(mem, store, idle):
+def commit_prefetch(mem, log, idle):
     """Seek a slot for the first queued prefetch, unless its expert has come meanwhile."""
     deadline, layer = mem[f.QUEUE, f.Q_DEADLINE], mem[f.QUEUE, f.Q_LAYER]
     expert, source = mem[f.QUEUE, f.Q_EXPERT], mem[f.QUEUE, f.Q_SOURCE]
     pop(mem)
     present = find(mem, layer, expert)
     if present >= 0:
-        log(mem, store, idle + 3, ISSUE, PRESENT, layer, expert, present, 0, 1, deadline)
+        keep_record(mem, log, idle + 3, ISSUE, PRESENT, layer, expert, present, 0, 1, deadline)
         mem[f.SLOT + present, f.S_STAMP] = deadline
         mem[f.K_RESIDENT] += 1
         count_prefetch(mem, f.N_RESIDENT, layer, source)
@@ -97,11 +97,11 @@ def commit_prefetch(mem, store, idle):
     mem[f.R_IDLE] = cycle + 1
     outcome, slot = search(mem, False, deadline)
     if outcome == ISSUE_NONE:
-        log(mem, store, cycle + 1, ISSUE, NO_VICTIM, layer, expert, 0, 0, 1, deadline)
+        keep_record(mem, log, cycle + 1, ISSUE, NO_VICTIM, layer, expert, 0, 0, 1, deadline)
         mem[f.K_NO_VICTIM] += 1
         count_prefetch(mem, f.N_NO_VICTIM, layer, source)
         return
-    log(mem, store, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 1, deadline)
+    keep_record(mem, log, cycle + 1, ISSUE, outcome, layer, expert, slot, 0, 1, deadline)
     mem[f.K_ISSUED] += 1
     count_prefetch(mem, f.N_ISSUED, layer, source)
     _take_over(mem, outcome, slot, layer, expert, deadline)

@@ -1,30 +1,42 @@
 """How the model's functions are compiled: to machine code, kept on disk."""
 
 import hashlib
+import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from numba import njit
+from numba import config, njit
 
-STAMP = "cycle_model.digest"
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+"""No function of the model makes an array, so none has to count references to those it is given."""
+PREFIX = "cycle_model-"
 
 
-def _drop_stale_code() -> None:
-    """Delete machine code of other sources: numba looks only at the file of a function, not at those that it calls."""
+def _cache_folder() -> Path:
+    """Return the folder for machine code of these sources, and drop those of others.
+
+    Numba by itself looks only at the file of a function, not at those that it calls.
+    """
     folder = Path(__file__).parent
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))).hexdigest()
     kept = folder / "__pycache__"
-    stamp = kept / STAMP
-    with suppress(OSError):  # where nothing can be written numba keeps nothing beside the sources either
-        if stamp.exists() and stamp.read_text() == digest:
-            return
-        kept.mkdir(exist_ok=True)
-        for pattern in ("*.nbi", "*.nbc"):
-            for file in kept.glob(pattern):
-                file.unlink(missing_ok=True)
-        stamp.write_text(digest)
+    for other in kept.glob(f"{PREFIX}*"):
+        if other.name != PREFIX + digest[:16]:
+            with suppress(OSError):
+                shutil.rmtree(other)
+    return kept / (PREFIX + digest[:16])
 
 
-_drop_stale_code()
-compiled = njit(cache=True, nogil=True, _nrt=False)
-"""Decorator of every function that runs once or more in each event."""
+_FOLDER = _cache_folder()
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function at its first call, with its callees."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_FOLDER)
+    try:
+        return njit(**OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = before

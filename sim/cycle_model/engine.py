@@ -40,17 +40,13 @@ def run_machine(job: ReplayJob, machine: Machine, progress: Callable[[int, int],
     going = True
     while going:
         done = min(total, done + CHUNK)
-        going = simulate(*_arguments(machine), done)
+        going = simulate(*machine, done)
         if progress is not None:
             progress(int(machine.mem[f.R_EVENT]), total)
         if machine.mem[f.R_EVENT] < done:
             raise RuntimeError(f"{job.name}: the cycle model stops at event {machine.mem[f.R_EVENT]}")
     retire_trains(machine.mem, f.INF)
     return machine
-
-
-def _arguments(machine: Machine) -> tuple[Any, ...]:
-    return machine.mem, machine.store, machine.trace, machine.tables
 
 
 def result_of(job: ReplayJob, machine: Machine, seconds: float) -> ReplayResult:

@@ -12,7 +12,7 @@ from ...hw.counter_names import COUNTER_INDEX
 INF = 1 << 60
 """A time that never comes, or is not known yet."""
 N_COLUMNS = 16
-CONFIG, REGISTERS = 40, 82
+CONFIG, REGISTERS = 40, 83
 """How many places of each kind there are."""
 
 
@@ -132,11 +132,12 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_HINT_NEXT,
     R_HINT_END,
     R_HINT_FROM,
-    R_HINT_HELD,
+    R_HINT_HELD,  # its layer, -1 for none
+    R_HINT_EXPERT,
+    R_HINT_SCORE,
     R_HINT_AT,
     R_AGENT_DONE,  # beats and hints of the event are out from this cycle on
     R_LOGGED,
-    R_GRANTS_LOGGED,
     R_PINNED,
     R_TRANSFERS,
     R_EVENT_LAYER,
@@ -149,7 +150,7 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_PLANNED,  # the plan has changed since readers were told
     R_COMMIT,  # what the commit port does next
     R_EXTRA_GROUPS,
-) = _places(CONFIG, 82)
+) = _places(CONFIG, 83)
 
 # Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
 SLOT = (CONFIG + REGISTERS + len(COUNTER_INDEX)) // N_COLUMNS + 1
@@ -174,7 +175,9 @@ TRAIN = CHANGE + CHANGES
 TRAINS = 8192
 MEMBER = TRAIN + TRAINS
 PREVIOUS = MEMBER + 512
-PINNED = PREVIOUS + 512
+HINT = PREVIOUS + 512
+HINTS = 1024
+PINNED = HINT + HINTS
 STATISTIC = PINNED + 512
 """Two rows for each source, then two for each layer: the counters N_DEMAND and so on, 16 a row."""
 STATISTICS = 2 * (2 + 256)
@@ -246,6 +249,9 @@ PREFETCH, DEMAND = 0, 1
 (Q_DEADLINE, Q_LAYER, Q_EXPERT, Q_SCORE, Q_SOURCE, N_QUEUE) = range(6)
 (G_WRITTEN, G_EXPERT, G_SLOT, G_STATUS, N_GRANT) = range(5)
 (L_PUSHED, L_EXPERT, L_SLOT, L_STATUS, N_RELEASE) = range(5)
+
+# Hints of the event whose beats came last.
+(Y_LAYER, Y_EXPERT, Y_SCORE) = range(3)
 
 # Changes of what names a cycle's bucket, to come.
 (A_TIME, A_KIND, A_VALUE, N_CHANGE) = range(4)

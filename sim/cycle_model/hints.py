@@ -15,7 +15,10 @@ def hint_time(mem):
 @compiled
 def _hold_next(mem, cycle):
     """Take the agent's next hint in `cycle`."""
-    mem[f.R_HINT_HELD] = mem[f.R_HINT_NEXT]
+    row = mem[f.R_HINT_NEXT]
+    mem[f.R_HINT_HELD] = mem[row, f.Y_LAYER]
+    mem[f.R_HINT_EXPERT] = mem[row, f.Y_EXPERT]
+    mem[f.R_HINT_SCORE] = mem[row, f.Y_SCORE]
     mem[f.R_HINT_NEXT] += 1
     mem[f.R_HINT_AT] = mem[f.R_HINT_FROM] = cycle + 1
     if mem[f.R_HINT_NEXT] == mem[f.R_HINT_END]:
@@ -23,10 +26,9 @@ def _hold_next(mem, cycle):
 
 
 @compiled
-def take_hint(mem, trace, cycle):
+def take_hint(mem, cycle):
     """Take the held hint; return its target event, layer, expert and score."""
-    hint = mem[f.R_HINT_HELD]
-    layer = int(trace.hint_layer[hint])
+    layer, expert, score = mem[f.R_HINT_HELD], mem[f.R_HINT_EXPERT], mem[f.R_HINT_SCORE]
     ahead = layer - mem[f.R_LAYER]
     if ahead <= 0:
         ahead += mem[f.C_LAYERS]
@@ -34,4 +36,4 @@ def take_hint(mem, trace, cycle):
     mem[f.R_HINT_AT] = f.INF
     if mem[f.R_HINT_NEXT] < mem[f.R_HINT_END]:
         _hold_next(mem, max(cycle, mem[f.R_HINT_FROM]))
-    return mem[f.R_CURRENT] + ahead, layer, int(trace.hint_expert[hint]), int(trace.hint_score[hint])
+    return mem[f.R_CURRENT] + ahead, layer, expert, score

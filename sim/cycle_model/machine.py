@@ -44,7 +44,6 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
         slack=np.empty(demand, np.int64),
         step_end=np.zeros(int(trace.step_first.sum()) + 1, np.int64),
         log=np.zeros((most_logged, f.N_LOG), np.int64),
-        grant_log=np.zeros((demand if logging else 0, 5), np.int64),
     )
     return Machine(mem, store, trace, _tables(job))
 

@@ -5,24 +5,39 @@ from . import fields as f
 from .compiled import compiled
 
 SOURCES = len(Source)
+GRANT = -1
+"""Stands in a log for a grant, in the place of a record's kind."""
 
 
 @compiled
-def log(mem, store, cycle, kind, outcome, layer, expert, slot, score, source, deadline):
-    """Count a record that shows in `cycle`, and keep it if asked to."""
+def keep_record(mem, log, cycle, kind, outcome, layer, expert, slot, score, source, deadline):
+    """Count a record that shows in `cycle`, and log it if asked to."""
     mem[f.R_RECORDS] += 1
     if mem[f.C_LOGGING]:
-        row = store.log[mem[f.R_LOGGED]]
-        row[f.O_CYCLE] = cycle
-        row[f.O_KIND] = kind
-        row[f.O_OUTCOME] = outcome
-        row[f.O_LAYER] = layer
-        row[f.O_EXPERT] = expert
-        row[f.O_SLOT] = slot
-        row[f.O_SCORE] = score
-        row[f.O_SOURCE] = source
-        row[f.O_DEADLINE] = deadline
-        mem[f.R_LOGGED] += 1
+        row = mem[f.R_LOGGED]
+        log[row, f.O_CYCLE] = cycle
+        log[row, f.O_KIND] = kind
+        log[row, f.O_OUTCOME] = outcome
+        log[row, f.O_LAYER] = layer
+        log[row, f.O_EXPERT] = expert
+        log[row, f.O_SLOT] = slot
+        log[row, f.O_SCORE] = score
+        log[row, f.O_SOURCE] = source
+        log[row, f.O_DEADLINE] = deadline
+        mem[f.R_LOGGED] = row + 1
+
+
+@compiled
+def log_grant(mem, log, cycle, layer, expert, slot, status):
+    """Log that a grant was taken in `cycle`; its kind is none of the records'."""
+    row = mem[f.R_LOGGED]
+    log[row, f.O_CYCLE] = cycle
+    log[row, f.O_KIND] = GRANT
+    log[row, f.O_OUTCOME] = status
+    log[row, f.O_LAYER] = layer
+    log[row, f.O_EXPERT] = expert
+    log[row, f.O_SLOT] = slot
+    mem[f.R_LOGGED] = row + 1
 
 
 @compiled

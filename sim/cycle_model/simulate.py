@@ -7,6 +7,7 @@ from .commit_port import commit, next_commit
 from .compiled import compiled
 from .elements import grant_time, push_release, push_time, take_grant
 from .plan import extend_plan
+from .records import log_grant
 
 
 @compiled
@@ -34,9 +35,9 @@ def simulate(mem, store, trace, tables, until):
             return False
         advance(mem, cycle)
         if granted == cycle:
-            _take_grant(mem, store, cycle)
+            _take_grant(mem, store.log, cycle)
         if committed == cycle:
-            commit(mem, store, trace, cycle)
+            commit(mem, store, cycle)
             if mem[f.R_END] != f.INF:
                 try_next_event(mem, trace, tables)
             stale = True
@@ -47,13 +48,8 @@ def simulate(mem, store, trace, tables, until):
 
 
 @compiled
-def _take_grant(mem, store, cycle):
+def _take_grant(mem, log, cycle):
     element = take_grant(mem, cycle)
+    expert, slot, status = mem[element, f.P_EXPERT], mem[element, f.P_SLOT], mem[element, f.P_STATUS]
     if mem[f.C_LOGGING]:
-        row = store.grant_log[mem[f.R_GRANTS_LOGGED]]
-        row[0] = cycle
-        row[1] = mem[f.R_LAYER]
-        row[2] = mem[element, f.P_EXPERT]
-        row[3] = mem[element, f.P_SLOT]
-        row[4] = mem[element, f.P_STATUS]
-        mem[f.R_GRANTS_LOGGED] += 1
+        log_grant(mem, log, cycle, mem[f.R_LAYER], expert, slot, status)

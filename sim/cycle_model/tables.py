@@ -41,9 +41,8 @@ class Tables(NamedTuple):
 
 
 class Store(NamedTuple):
-    """What is found for each use, step or record; `log` and `grant_log` have no rows unless logging is on."""
+    """What is found for each use, step or record; `log` has no rows unless logging is on."""
 
     slack: Ints
     step_end: Ints
     log: Ints
-    grant_log: Ints

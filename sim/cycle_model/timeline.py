@@ -11,6 +11,7 @@ from ..wire import decode_grant
 from . import fields as f
 from .engine import run_machine
 from .machine import Machine, build_machine
+from .records import GRANT
 
 CONTEXT = 12
 """Entries shown before the first difference; half as many after it."""
@@ -68,15 +69,14 @@ def timeline_of_log(text: str, unit: UnitConfig) -> list[Entry]:
 def timeline_of_model(job: ReplayJob) -> tuple[list[Entry], Machine]:
     """Run the cycle model with its log on; return its timeline and its end state."""
     machine = run_machine(job, build_machine(job, logging=True))
-    entries = [
-        Entry(int(row[f.O_CYCLE]), Record(*(int(value) for value in row[f.O_KIND :])))
-        for row in machine.store.log[: machine.mem[f.R_LOGGED]]
-    ]
-    entries += [
-        Entry(int(row[0]), Grant(*(int(value) for value in row[1:])))
-        for row in machine.store.grant_log[: machine.mem[f.R_GRANTS_LOGGED]]
-    ]
-    return in_order(entries), machine
+    rows = machine.store.log[: machine.mem[f.R_LOGGED]].tolist()
+    return in_order(_entry(row) for row in rows), machine
+
+
+def _entry(row: list[int]) -> Entry:
+    if row[f.O_KIND] == GRANT:
+        return Entry(row[f.O_CYCLE], Grant(row[f.O_LAYER], row[f.O_EXPERT], row[f.O_SLOT], row[f.O_OUTCOME]))
+    return Entry(row[f.O_CYCLE], Record(*row[f.O_KIND :]))
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
