@@ -1,4 +1,4 @@
-"""Confidence intervals by the bootstrap over sequences (Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13).
+"""Confidence intervals by the bootstrap over sequences (Efron, Tibshirani, An Introduction to the Bootstrap, ch. 13).
 
 Tokens of one sequence depend on each other, sequences hardly: so whole sequences are drawn, with replacement.
 """

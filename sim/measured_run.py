@@ -1,6 +1,5 @@
 """A replay on the cycle model without its warm-up, whole and sequence by sequence."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -13,6 +12,7 @@ from .event_columns import EventColumns
 from .golden.laws import check_laws
 from .metrics import Run
 from .replay_result import ReplayJob, ReplayResult
+from .workload import Workload
 
 BUCKETS = LAWS["cycles"]
 
@@ -21,8 +21,8 @@ BUCKETS = LAWS["cycles"]
 class Measure:
     """Where a replay is measured: `marks` are events, ascending; the first ends the warm-up, the last is the end.
 
-    Between two marks lies what the trace holds of one sequence (with a batch: of a group) after the warm-up. `steps` and
-    `tokens` count those of each part, `all_resident` the cycles of the measured events with every expert resident.
+    Between two marks lies what the trace holds of one sequence (with a batch: of a group) after the warm-up. `steps`
+    and `tokens` count those of each part, `all_resident` the cycles of the measured events with every expert resident.
     """
 
     warm_up: int
@@ -32,9 +32,8 @@ class Measure:
     all_resident: int
 
     @classmethod
-    def of(cls, job: ReplayJob, warm_up: int) -> "Measure":
-        """Return the measure of a job's events from step number `warm_up` on; there must be one."""
-        events = EventColumns.of(job.events)
+    def of(cls, events: EventColumns, workload: Workload, warm_up: int) -> "Measure":
+        """Return the measure of events from step number `warm_up` on; there must be one."""
         step_events = np.flatnonzero(events.step_first)
         first = int(step_events[warm_up])
         starts = np.flatnonzero(events.sequence_start)
@@ -45,7 +44,7 @@ class Measure:
             marks=marks,
             steps=tuple(int(((step_events >= begin) & (step_events < end)).sum()) for begin, end in parts),
             tokens=tuple(cut_events(events, begin, end).tokens for begin, end in parts),
-            all_resident=all_resident_cycles(cut_events(events, first, len(events)), job.workload),
+            all_resident=all_resident_cycles(cut_events(events, first, len(events)), workload),
         )
 
 
@@ -97,9 +96,7 @@ class Measured:
         return np.array([list(part.values()) for part in self.parts], np.int64)
 
 
-def measure_on_model(
-    job: ReplayJob, measure: Measure, progress: Callable[[int, int], None] | None = None
-) -> Measured:
+def measure_on_model(job: ReplayJob, measure: Measure) -> Measured:
     """Replay a job on the cycle model and read its counters at each mark.
 
     A part's cycles are those of its steps, exactly. Its other counters are read when the mark's event ends: beats of a
@@ -115,7 +112,7 @@ def measure_on_model(
     for mark in measure.marks[:-1]:
         simulate(*machine, mark)
         read.append(with_aliases(counters_of(machine)))
-    result = result_of(job, run_machine(job, machine, progress), 0.0)
+    result = result_of(job, run_machine(job, machine), 0.0)
     read.append(result.counters)
     ends = np.cumsum([measure.warm_up, *measure.steps])
     cycles = [sum(result.step_cycles[begin:end]) for begin, end in pairwise(ends.tolist())]

@@ -1,7 +1,7 @@
 """The roofline of a replay: no less than the compute, and no less than what must cross the link.
 
-max(compute, Belady bytes / bandwidth): `compute` are the cycles with every expert resident; Belady's rule loads the fewest
-experts into a cache that must hold each event whole (sim/belady_distance.py).
+max(compute, Belady bytes / bandwidth): `compute` are the cycles with every expert resident; Belady's rule loads the
+fewest experts into a cache that must hold each event whole (sim/belady_distance.py).
 """
 
 from fractions import Fraction

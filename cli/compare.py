@@ -1,0 +1,109 @@
+"""`moefetch compare`: every policy of the cycle model on one platform, beside the limits."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..sim.compare import Comparison, comparison_jobs, default_warm_up
+from ..sim.compare_report import caption, sentences, tables, write_comparisons
+from ..sim.jobs import ReplayPlan
+from ..sim.measured_run import Measure, Measured, measure_on_model
+from ..sim.replay_result import ReplayJob
+from ..sim.report import require_writable
+from ..traces.errors import UserError
+from .console import next_command, output, progress, reports_errors
+from .replay import make_plan, read_trace
+
+DEFAULT_OUT = Path("build/compare")
+TABLE_WIDTH = 120
+
+
+@reports_errors
+def compare(
+    traces: Annotated[
+        list[Path],
+        typer.Argument(metavar="TRACE...", help="Traces (.parquet), or recordings that `trace import` reads."),
+    ],
+    model: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The model.")] = "moefetch-small",
+    platform: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The machine.")] = "lpddr5x",
+    warm_up: Annotated[
+        int | None,
+        typer.Option(min=0, help="Leave the first N decode steps out of all figures; default: a tenth, 100 at most."),
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Replay the first N decode steps only.")] = None,
+    scale: Annotated[
+        str, typer.Option(metavar="N|auto", help="Divide bytes, cycles and latency by N; auto: the most that is valid.")
+    ] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Sequences that share a step.")] = 1,
+    unit: Annotated[
+        str | None, typer.Option(metavar="PRESET|FILE", help="The unit; default: one that fits the model.")
+    ] = None,
+    experts: Annotated[
+        int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for compare.json and compare.csv.")] = DEFAULT_OUT,
+) -> None:
+    """Compare every policy on the cycle model: time, what it closes of the gap to the oracle, stalls, waste.
+
+    Each trace is compared on its own. Figures are differences of counters: the warm-up is replayed and left out.
+    """
+    require_writable(out)
+    plans = []
+    for path in traces:
+        with progress(f"reading {path.name}"):
+            rows = read_trace(path, experts)
+        plans.append(
+            make_plan(path, rows, model=model, platform=platform, policy="all", scale=scale, unit=unit, tokens=tokens,
+                      batch=batch)
+        )  # fmt: skip
+    measures = [_measure(plan, warm_up) for plan in plans]
+    comparisons = []
+    for plan, measure in zip(plans, measures, strict=True):
+        with progress("counting the profile"):
+            jobs = comparison_jobs(plan, _note)
+        with progress(f"replaying {plan.path.name}") as show:
+            comparisons.append(Comparison(plan, _run(jobs, measure, show)))
+    with progress("drawing sequences"):
+        written = write_comparisons(comparisons, out)
+    for comparison in comparisons:
+        _print(comparison)
+    typer.echo(f"wrote {', '.join(str(path) for path in written)}")
+    next_command("moefetch", "replay", traces[0], "--model", model, "--platform", platform, "--policy", "all")
+
+
+def _measure(plan: ReplayPlan, warm_up: int | None) -> Measure:
+    steps = int(plan.events.step_first.sum())
+    chosen = default_warm_up(steps) if warm_up is None else warm_up
+    if chosen >= steps:
+        raise UserError(f"--warm-up {chosen}: must be below the {steps} decode steps replayed of {plan.path}")
+    return Measure.of(plan.events, plan.workload, chosen)
+
+
+def _run(jobs: list[ReplayJob], measure: Measure, show: Callable[[int, int], None]) -> list[Measured]:
+    total, done, found = sum(len(job.events) for job in jobs), 0, []
+    for job in jobs:
+        found.append(measure_on_model(job, measure))
+        done += len(job.events)
+        show(done, total)
+    return found
+
+
+def _print(comparison: Comparison) -> None:
+    console = output()
+    for table in tables(comparison):
+        # Cut figures are of no use: where a table does not fit, lines run on.
+        console.print(table, width=max(console.width, TABLE_WIDTH))
+        console.print()
+    for line in (*sentences(comparison), *caption(comparison)):
+        typer.echo(textwrap.fill(line, console.width, subsequent_indent="  ", break_on_hyphens=False))
+    typer.echo()
+
+
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
