@@ -28,9 +28,7 @@ def begin_event(mem, trace, tables, header):
     mem[f.R_EVENT_START] = trace.sequence_start[event]
     mem[f.R_ENDS_STEP] = event + 1 == mem[f.C_EVENTS] or trace.step_first[event + 1] != 0
     _take_beats(mem, trace, tables, event, layer, cycle)
-    post(mem, mem[f.R_CLOSED], f.CHANGE_OPEN, 1)
-    post(mem, mem[f.R_CLOSED], f.CHANGE_CLASSIFYING, 1)
-    post(mem, mem[f.R_CLOSED], f.CHANGE_UNGRANTED, mem[f.R_MEMBERS])
+    post(mem, mem[f.R_CLOSED], f.CHANGE_CLOSED, mem[f.R_MEMBERS])
     hints = trace.first_hint[event + 1] - trace.first_hint[event]
     if mem[f.C_HINTS] and hints:
         _take_hints(mem, trace, trace.first_hint[event], hints)

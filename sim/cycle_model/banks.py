@@ -27,7 +27,8 @@ def advance(mem, cycle):
         lost = _read(mem, now, until) if mem[f.R_HOT] else 0
         count_cycles(mem, until - now, lost)
         mem[f.R_ACCOUNTED] = until
-        retire_trains(mem, until)
+        if mem[f.R_TRAIN_FIRST] < mem[f.R_TRAINS]:
+            retire_trains(mem, until)
         if finish == until:
             _end_reads(mem, until)
 
@@ -36,10 +37,9 @@ def advance(mem, cycle):
 def _apply_next(mem):
     row = f.CHANGE + mem[f.R_CHANGE_FIRST]
     mem[f.R_CHANGE_FIRST] += 1
-    if mem[row, f.A_KIND] == f.CHANGE_READER:
-        _begin_read(mem, f.ELEMENT + mem[row, f.A_VALUE])
-    else:
-        apply_change(mem, mem[row, f.A_KIND], mem[row, f.A_VALUE])
+    apply_change(mem, mem[row, f.A_KIND], mem[row, f.A_VALUE])
+    if mem[row, f.A_KIND] == f.CHANGE_GRANTED:
+        _begin_read(mem, mem[row, f.A_VALUE])
 
 
 @compiled

@@ -40,7 +40,7 @@ def commit_close(mem, log, slack, idle):
         if mem[f.C_RANKING] != f.RANK_NONE:
             rank_use(mem, layer, mem[f.MEMBER + index, 0], mem[f.MEMBER + index, 1])
         _classify(mem, log, slack, layer, mem[f.MEMBER + index, 0], cycle)
-    post(mem, cycle + 1, f.CHANGE_CLASSIFYING, 0)
+    post(mem, cycle + 1, f.CHANGE_CLASSIFIED, 0)
     cycle = _expire(mem, log, layer, cycle + 1)
     if mem[f.C_ABORT] != ABORT_NEVER:
         _apply_abort_policy(mem, log, cycle)
@@ -159,7 +159,7 @@ def commit_release(mem, log, step_end, idle):
 @compiled
 def _end_event(mem, log, step_end, cycle):
     keep_record(mem, log, cycle + 1, END, 0, 0, 0, 0, 0, 0, mem[f.R_CURRENT])
-    post(mem, cycle + 1, f.CHANGE_OPEN, 0)
+    post(mem, cycle + 1, f.CHANGE_ENDED, 0)
     if mem[f.R_ENDS_STEP]:
         step_end[mem[f.R_STEP]] = cycle + 1
         mem[f.R_STEP] += 1

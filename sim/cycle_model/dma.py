@@ -90,6 +90,7 @@ def abort(mem, slot, cycle):
     number = mem[f.SLOT + slot, f.S_ENTRY]
     entry, state = f.ENTRY + number, f.ENGINE + f.PREFETCH
     mem[entry, f.X_ABORTED] = 1
+    mem[f.R_FIRST_COMPLETE] = -1
     requests = _requests(mem, f.PREFETCH, number, cycle)
     if requests:
         cut_plan(mem, cycle)
@@ -129,7 +130,9 @@ def status_time(mem):
         return mem[f.R_BATCH_VALID]
     if mem[f.R_TRANSFERS] == 0:
         return f.INF
-    first = _first_complete(mem)
+    if mem[f.R_FIRST_COMPLETE] < 0:
+        mem[f.R_FIRST_COMPLETE] = _first_complete(mem)
+    first = mem[f.R_FIRST_COMPLETE]
     return f.INF if first == f.INF else max(first, mem[f.R_BATCH_TAKEN]) + 1
 
 
@@ -145,6 +148,7 @@ def _first_complete(mem):
 @compiled
 def take_status(mem, cycle):
     """Take the status on offer in `cycle`, and return its entry: the lowest of the batch."""
+    mem[f.R_FIRST_COMPLETE] = -1
     if mem[f.R_BATCH_LEFT] == 0:
         formed = max(_first_complete(mem), mem[f.R_BATCH_TAKEN])
         for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):

@@ -51,10 +51,7 @@ def take_grant(mem, cycle):
     mem[element, f.P_BANK] = mem[row, f.G_SLOT] % mem[f.C_BANKS]
     mem[element, f.P_FINISH] = cycle + 1 + mem[f.C_EXPERT_BEATS]
     mem[f.R_GRANT_VALID] = 1
-    post(mem, cycle + 1, f.CHANGE_GRANT_VALID, 0)
-    post(mem, cycle + 1, f.CHANGE_IDLE_ELEMENTS, -1)
-    post(mem, cycle + 1, f.CHANGE_UNGRANTED, -1)
-    post(mem, cycle + 1, f.CHANGE_READER, element - f.ELEMENT)
+    post(mem, cycle + 1, f.CHANGE_GRANTED, element)
     return element
 
 
@@ -105,7 +102,7 @@ def push_release(mem, cycle):
     mem[row, f.L_STATUS] = mem[element, f.P_STATUS]
     mem[element, f.P_BUSY] = 0
     mem[element, f.P_FREE] = cycle + 1
-    post(mem, cycle + 1, f.CHANGE_IDLE_ELEMENTS, 1)
+    post(mem, cycle + 1, f.CHANGE_IDLE, 1)
 
 
 @compiled

@@ -149,7 +149,7 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_CHANGE_FIRST,
     R_PLANNED,  # the plan has changed since readers were told
     R_COMMIT,  # what the commit port does next
-    R_EXTRA_GROUPS,
+    R_FIRST_COMPLETE,  # when the first transfer is complete, -1 if that is to be found out
 ) = _places(CONFIG, 83)
 
 # Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
@@ -256,16 +256,15 @@ PREFETCH, DEMAND = 0, 1
 # Changes of what names a cycle's bucket, to come.
 (A_TIME, A_KIND, A_VALUE, N_CHANGE) = range(4)
 (
-    CHANGE_OPEN,
-    CHANGE_IDLE_ELEMENTS,
-    CHANGE_UNGRANTED,
-    CHANGE_GRANT_VALID,
-    CHANGE_CLASSIFYING,
+    CHANGE_CLOSED,
+    CHANGE_CLASSIFIED,
+    CHANGE_GRANTED,
+    CHANGE_IDLE,
     CHANGE_DEMAND_BUSY,
     CHANGE_BLOCKED,
     CHANGE_MISSES,
-    CHANGE_READER,
-) = range(9)
+    CHANGE_ENDED,
+) = range(8)
 
 # Predictions, in a ring, and what they name.
 (Z_EXPERT, Z_SCORE) = range(2)

@@ -24,6 +24,7 @@ STATUS = 2
 @compiled
 def extend_plan(mem):
     """Plan what the engines hold; R_PLAN_OPEN stays 1 if that is more than AT_ONCE trains."""
+    mem[f.R_FIRST_COMPLETE] = -1
     mem[f.R_PLANNED] = 1
     for _ in range(AT_ONCE):
         engine = _preferred(mem)
@@ -138,6 +139,7 @@ def _move_engine(mem, engine, row):
 @compiled
 def cut_plan(mem, cycle):
     """Take back all requests from `cycle` on: what orders them has changed."""
+    mem[f.R_FIRST_COMPLETE] = -1
     while mem[f.R_PLAN_OPEN] and mem[f.R_LAST_TAKE] < cycle:
         extend_plan(mem)
     ended = ended_before(mem, cycle - 1)

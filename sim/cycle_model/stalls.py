@@ -46,23 +46,27 @@ def next_change(mem):
 
 @compiled
 def apply_change(mem, kind, value):
-    """Apply a change of anything but the readers."""
-    if kind == f.CHANGE_OPEN:
-        mem[f.R_EVENT_OPEN] = value
-    elif kind == f.CHANGE_IDLE_ELEMENTS:
+    """Apply a change to what decides the buckets."""
+    if kind == f.CHANGE_GRANTED:
+        mem[f.R_GRANT_VALID] = 0
+        mem[f.R_IDLE_ELEMENTS] -= 1
+        mem[f.R_UNGRANTED] -= 1
+    elif kind == f.CHANGE_IDLE:
         mem[f.R_IDLE_ELEMENTS] += value
-    elif kind == f.CHANGE_UNGRANTED:
-        mem[f.R_UNGRANTED] += value
-    elif kind == f.CHANGE_GRANT_VALID:
-        mem[f.R_GRANT_VALID] = value
-    elif kind == f.CHANGE_CLASSIFYING:
-        mem[f.R_CLASSIFYING] = value
     elif kind == f.CHANGE_DEMAND_BUSY:
         mem[f.R_DEMAND_BUSY] += value
-    elif kind == f.CHANGE_BLOCKED:
-        mem[f.R_STALL_BLOCKED] = value
     elif kind == f.CHANGE_MISSES:
         mem[f.R_MISSES_QUEUED] += value
+    elif kind == f.CHANGE_BLOCKED:
+        mem[f.R_STALL_BLOCKED] = value
+    elif kind == f.CHANGE_CLASSIFIED:
+        mem[f.R_CLASSIFYING] = 0
+    elif kind == f.CHANGE_CLOSED:
+        mem[f.R_EVENT_OPEN] = 1
+        mem[f.R_CLASSIFYING] = 1
+        mem[f.R_UNGRANTED] = value
+    else:
+        mem[f.R_EVENT_OPEN] = 0
 
 
 @compiled
