@@ -71,15 +71,17 @@ FORMS = [
 
 
 @njit(cache=True)
-def run(experts, member_weight, starts, tables, back, table_of, row_of, limits, taught, learns, named):
+def run(experts, member_weight, starts, tables, back, table_of, row_of, limits, taught, learns, tokens, named):
     """Name the best experts of every event, learning as it goes; the rules are those of `predictors/weights.py`."""
-    n_tokens, n_layers, top_k = experts.shape
+    _, n_layers, top_k = experts.shape
     n_experts = tables.shape[3]
     sums = np.zeros(n_experts, np.int32)
     step = np.zeros(n_experts, np.int8)
     marks = np.zeros(named.shape[2], np.uint8)
-    begin = 0
-    for token in range(n_tokens):
+    begin = tokens[0]
+    while not starts[begin]:
+        begin -= 1
+    for token in range(tokens[0], tokens[1]):
         if starts[token]:
             begin = token
         for layer in range(n_layers):
@@ -160,15 +162,14 @@ def measure(form, experts, scores, starts, n_experts):
     named = np.zeros((*experts.shape[:2], 3 * top_k), np.uint16)
     back, weight = np.array([source[0] for source in form.sources]), member_weights(scores, form.scores)
 
-    def go(part, learns, limits=limits):
-        run(experts[part], weight[part], starts[part], tables, back, table_of, rows, limits, form.taught, learns,
-            named[part])  # fmt: skip
+    def go(tokens, learns, limits=limits):
+        run(experts, weight, starts, tables, back, table_of, rows, limits, form.taught, learns, tokens, named)
 
-    go(slice(0, half), True)
+    go((0, half), True)
     if form.rank > 0:
         tables = cut_to_rank(tables, form.rank)
         limits = np.array([0, 0, 0, 16 * lowest, 4 + limits[4]])
-    go(slice(half, None), form.rank == 0, limits)
+    go((half, len(experts)), form.rank == 0, limits)
     return ranked_recall(experts[half:, 1:], named[half:, 1:], (top_k, int(1.5 * top_k), 2 * top_k, 3 * top_k))
 
 
