@@ -29,7 +29,7 @@ def output() -> Console:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a command: a UserError becomes one line and status 2, an interrupt one line and status 130."""
+    """Decorate a command: what the user can mend becomes one line and status 2, an interrupt one and 130."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -37,6 +37,13 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except UserError as error:
             _fail(f"error: {' '.join(str(error).split())}")
+            raise typer.Exit(USER_ERROR_STATUS) from None
+        except BrokenPipeError:
+            raise  # whoever read the output has gone: no mistake to report
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _fail(f"error: {error.filename}: {error.strerror}")
             raise typer.Exit(USER_ERROR_STATUS) from None
         except KeyboardInterrupt:
             _fail("interrupted: nothing was written")

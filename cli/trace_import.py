@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..traces.errors import UserError
+from ..traces.atomic import not_among
 from ..traces.importers.base import ImportOptions
 from ..traces.importers.source import STANDARD_INPUT
 from ..traces.importers.table import IMPORTERS, import_file
@@ -45,9 +45,7 @@ def import_(
 ) -> None:
     """Make a trace of a published recording, and check that it is one."""
     options = ImportOptions(model, experts, top_k, licence, keep_order)
-    for source in sources:
-        if source != STANDARD_INPUT and source.exists() and out.exists() and source.samefile(out):
-            raise UserError(f"{out}: is the source: the output must be another file")
+    not_among(out, (source for source in sources if source != STANDARD_INPUT))
     with progress(f"importing {sources[0].name}, bytes") as show:
         meta, report = import_file(sources, out, format_name, options, force=force, on_bytes=show)
     for finding in report.findings[:_FINDINGS_SHOWN]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..traces.atomic import check_output
 from ..traces.errors import UserError
 from ..traces.format import Trace, TraceMeta
 from ..traces.record_checkpoint import check_checkpoint, default_device, load_checkpoint, require_record_extra
@@ -72,7 +73,7 @@ def record(
     Nothing is downloaded; an interrupted recording leaves no file.
     """
     require_record_extra()
-    _check_output(out)
+    check_output(out)
     config = RecordConfig(
         max_new=max_new,
         tokens=tokens,
@@ -116,14 +117,6 @@ def record(
             progress=lambda decoded: show(decoded, total),
         )
     _report(out, write_trace(out, trace), trace)
-
-
-def _check_output(out: Path) -> None:
-    """Find out before the long work that the result could not be written."""
-    if out.is_dir():
-        raise UserError(f"{out}: is a folder: the output must be a file")
-    if not out.parent.is_dir():
-        raise UserError(f"{out}: folder {out.parent} does not exist: create it first")
 
 
 def _report(out: Path, meta: TraceMeta, trace: Trace) -> None:

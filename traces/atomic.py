@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,13 +18,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     is missing, or cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder: the output must be a file")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: folder {path.parent} does not exist: create it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
-        temporary.touch()  # a plain error of the system's, before anything is computed
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -32,3 +27,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_output(path: Path) -> None:
+    """Raise UserError now if a file `path` could not be written: for what is written only after long work."""
+    _temporary(path).unlink()
+
+
+def not_among(path: Path, sources: Iterable[Path]) -> Path:
+    """Return `path`, an output; UserError if it is one of the sources."""
+    if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
+        raise UserError(f"{path}: is the source: the output must be another file")
+    return path
+
+
+def _temporary(path: Path) -> Path:
+    """A new empty file beside `path`; UserError if there can be none."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder: the output must be a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: folder {path.parent} does not exist: create it first")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.touch()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return temporary

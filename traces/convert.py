@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from .atomic import replacing
+from .atomic import not_among, replacing
 from .domains import with_edit
 from .errors import UserError
 from .format import ABSENT, COLUMNS, Trace, TraceMeta
@@ -44,8 +44,6 @@ def convert_trace(
     write = {".parquet": _write_parquet, ".npz": _write_npz, ".jsonl": _write_jsonl}.get(out.suffix)
     if write is None:
         raise UserError(f"{out}: suffix '{out.suffix}': must be one of {', '.join(FORMATS)}")
-    if out.exists() and out.samefile(path):
-        raise UserError(f"{out}: is the source: the output must be another file")
     optional = [column.name for column in COLUMNS if column.optional]
     for name in drop:
         if name not in optional:
@@ -53,7 +51,7 @@ def convert_trace(
     edit = {"operation": "convert", "from": path.name, "from_content_sha256": source.meta.content_sha256}
     edit |= {"dropped": list(drop)} if drop else {}
     meta = dataclasses.replace(source.meta, provenance=with_edit(source.meta, edit, None))
-    with replacing(out) as temporary:
+    with replacing(not_among(out, [path])) as temporary:
         write(temporary, meta, _batches(source, drop, on_rows), out)
     return source.n_rows
 

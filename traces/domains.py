@@ -60,5 +60,6 @@ def in_domains(name: str, wanted: Iterable[str]) -> bool:
 
 def with_edit(meta: TraceMeta, edit: dict[str, Any], kept: list[str] | None) -> dict[str, Any]:
     """The provenance after an edit: all that was, the edit at the end of `edits`, and the names of the kept."""
-    provenance = {**meta.provenance, "edits": [*meta.provenance.get("edits", []), edit]}
+    before = meta.provenance.get("edits")
+    provenance = {**meta.provenance, "edits": [*(before if isinstance(before, list) else []), edit]}
     return provenance if kept is None else provenance | {KEY: kept}

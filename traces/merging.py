@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .atomic import replacing
+from .atomic import not_among, replacing
 from .domains import KEY, SequenceOrdinals, domains_or_name
 from .errors import UserError
 from .format import Trace, TraceMeta
@@ -35,7 +35,7 @@ def merge_traces(
         _check_alike(sources[0], source)
     total, done = sum(source.n_rows for source in sources), 0
     names: list[str] = []
-    with replacing(out) as temporary, TraceWriter(temporary, sources[0].meta) as writer:
+    with replacing(not_among(out, paths)) as temporary, TraceWriter(temporary, sources[0].meta) as writer:
         windows = 0
         for source in sources:
             ordinals, next_windows = SequenceOrdinals(), windows
@@ -49,8 +49,6 @@ def merge_traces(
                     on_rows(done, total)
             windows = next_windows
             names += domains_or_name(source.meta, source.path, ordinals.count)
-        if not done:
-            raise UserError(f"{', '.join(map(str, paths))}: no rows: must be one or more")
         writer.meta = _merged_meta([source.meta for source in sources], paths, names)
         return writer.finish(), done
 

@@ -44,6 +44,8 @@ class TraceFile:
             raise UserError(f"{self.path}: Parquet, but not a trace: it has no metadata under the key '{key}'")
         self.meta = TraceMeta.from_json(stored, self.path)
         self.n_rows: int = self._file.metadata.num_rows
+        if not self.n_rows:
+            raise UserError(f"{self.path}: no rows: a trace must have one or more")
         self._check_schema()
 
     def _check_schema(self) -> None:

@@ -133,6 +133,8 @@ def _sequences(
     progress: Progress,
 ) -> Iterator[Rows]:
     """Yield the rows of each sequence, until the wanted number of decode rows is there."""
+    if config.tokens is None:  # all will be decoded: a prompt that does not fit is found before the work
+        _check_lengths(range(len(prompts)), prompts, config.max_new, positions)
     decoded = 0
     for first in range(0, len(prompts), config.batch):
         group = range(first, min(first + config.batch, len(prompts)))

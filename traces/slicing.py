@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .atomic import replacing
+from .atomic import not_among, replacing
 from .domains import KEY, SequenceOrdinals, domains_of, domains_or_name, in_domains, with_edit
 from .errors import UserError
 from .format import DECODE, PREFILL, Trace, TraceMeta
@@ -52,9 +52,9 @@ class _Part:
             self._ordinals.append(np.unique(ordinals[mask]))
             self.rows += int(mask.sum())
 
-    def finish(self) -> TraceMeta:
+    def finish(self, n_sequences: int) -> TraceMeta:
         meta = self._source.meta
-        domains = domains_of(meta)
+        domains = None if domains_of(meta) is None else domains_or_name(meta, self._source.path, n_sequences)
         kept = np.unique(np.concatenate(self._ordinals)).tolist()
         edit = {**self._edit, "from": self._source.path.name, "from_content_sha256": meta.content_sha256}
         names = None if domains is None else [domains[ordinal] for ordinal in kept]
@@ -83,7 +83,7 @@ def slice_trace(
     """
     source = TraceFile(path)
     names = _names(source, path) if selection.domains else None
-    with replacing(_other(out, path)) as temporary, ExitStack() as stack:
+    with replacing(not_among(out, [path])) as temporary, ExitStack() as stack:
         part = _Part(source, {"operation": "slice", "selected": selection.described()}, temporary, stack)
         ordinals, done = SequenceOrdinals(), 0
         for batch in source.batches(check_ids=False):
@@ -95,7 +95,7 @@ def slice_trace(
         if not part.rows:
             found = f", domains {', '.join(sorted(set(names)))}" if names else ""
             raise UserError(f"{path}: no rows of {selection.described()}: must be one or more{found}")
-        return part.finish(), part.rows
+        return part.finish(ordinals.count), part.rows
 
 
 def _mask(batch: Trace, ordinals: NDArray[np.int64], selection: Selection, names: list[str] | None) -> NDArray:
@@ -139,7 +139,7 @@ def split_trace(
     with ExitStack() as stack:
         parts = []
         for name, out in zip(("train", "test"), outs, strict=True):
-            temporary = stack.enter_context(replacing(_other(out, path)))
+            temporary = stack.enter_context(replacing(not_among(out, [path])))
             edit = {"operation": "split", "part": name, "test_share": test_share, "seed": seed}
             parts.append((temporary, edit))
         with ExitStack() as writers:
@@ -152,7 +152,8 @@ def split_trace(
                 done += len(batch)
                 if on_rows is not None:
                     on_rows(done, source.n_rows)
-            return (train_part.finish(), train_part.rows), (test_part.finish(), test_part.rows)
+            metas = [part.finish(ordinals.count) for part in (train_part, test_part)]
+            return (metas[0], train_part.rows), (metas[1], test_part.rows)
 
 
 def sequences_of_test(sequences: list[int], path: Path, test_share: float, seed: int) -> list[int]:
@@ -167,9 +168,3 @@ def _in_order(sequences: NDArray[np.int32]) -> list[int]:
     starts = np.ones(len(sequences), bool)
     starts[1:] = sequences[1:] != sequences[:-1]
     return sequences[starts].tolist()
-
-
-def _other(out: Path, path: Path) -> Path:
-    if out.exists() and out.samefile(path):
-        raise UserError(f"{out}: is the source: the output must be another file")
-    return out

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .atomic import replacing
 from .content_hash import ContentHash
+from .errors import UserError
 from .format import METADATA_KEY, UNKNOWN_TOKEN, Trace, TraceMeta
 from .schema import schema_fields
 
@@ -63,7 +64,9 @@ class TraceWriter:
                 self._write_group()
 
     def finish(self) -> TraceMeta:
-        """Write what waits and the metadata with the content hash, and return the metadata."""
+        """Write what waits and the metadata with the content hash, and return it; ValueError if there are no rows."""
+        if not self.rows:
+            raise ValueError("a trace must have one row or more")
         if self._waiting:
             self._write_group()
         file = self._opened()
@@ -109,8 +112,10 @@ def write_trace(path: str | PathLike[str], trace: Trace) -> TraceMeta:
     """Write the trace to `path` and return its metadata as written, with the content hash.
 
     Atomic: `path` is complete or untouched. Deterministic: the same trace gives the same bytes with the same
-    version of pyarrow. Raises UserError if `path` cannot be written.
+    version of pyarrow. Raises UserError if the trace has no rows, or `path` cannot be written.
     """
+    if not len(trace):
+        raise UserError(f"{path}: no rows: a trace must have one or more")
     with replacing(path) as temporary, TraceWriter(temporary, trace.meta) as writer:
         writer.write(trace)
         return writer.finish()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import typer
 from moefetch.cli.console import next_command, progress, reports_errors
@@ -32,6 +34,26 @@ def test_a_defect_of_ours_is_not_hidden():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
+        command()
+
+
+def test_an_error_of_the_system_on_a_file_is_one_line(capsys):
+    @reports_errors
+    def command(name: str) -> None:
+        Path(name).stat()
+
+    with pytest.raises(typer.Exit) as caught:
+        command("a" * 300)
+    assert caught.value.exit_code == 2
+    assert capsys.readouterr() == ("", f"error: {'a' * 300}: File name too long\n")
+
+
+def test_output_that_nobody_reads_is_no_mistake():
+    @reports_errors
+    def command() -> None:
+        raise BrokenPipeError(32, "Broken pipe", "out")
+
+    with pytest.raises(BrokenPipeError):
         command()
 
 

@@ -1,5 +1,5 @@
 import pytest
-from moefetch.traces.atomic import replacing
+from moefetch.traces.atomic import check_output, not_among, replacing
 from moefetch.traces.errors import UserError
 
 
@@ -24,3 +24,20 @@ def test_an_error_of_the_system_names_the_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="does not exist"), replacing(tmp_path / "file" / "out"):
         pass
+
+
+def test_an_output_is_checked_without_being_made(tmp_path):
+    check_output(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"does not exist: create it first"):
+        check_output(tmp_path / "absent" / "out")
+    with pytest.raises(UserError, match=r"cannot be written: File name too long"):
+        check_output(tmp_path / ("a" * 255))
+
+
+def test_an_output_must_be_none_of_the_sources(tmp_path):
+    (tmp_path / "a").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert not_among(tmp_path / "b", [tmp_path / "a"]) == tmp_path / "b"
+    with pytest.raises(UserError, match=r"link: is the source"):
+        not_among(tmp_path / "link", [tmp_path / "absent", tmp_path / "a"])

@@ -62,6 +62,8 @@ def test_what_does_not_fit_together_is_named_and_leaves_no_file(tmp_path, make_t
     ):
         with pytest.raises(UserError, match=message):
             merge_traces([tmp_path / name for name in names], tmp_path / "out")
+    with pytest.raises(UserError, match="a: is the source: the output must be another file"):
+        merge_traces([tmp_path / "a", tmp_path / "a"], tmp_path / "a")
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 

@@ -162,7 +162,8 @@ def test_a_hint_count_out_of_range_is_refused(qwen, hints):
         _record(qwen, RecordConfig(n_hints=hints))
 
 
-def test_a_prompt_that_does_not_fit_is_refused(qwen):
+def test_a_prompt_that_does_not_fit_is_refused_before_the_work(qwen, monkeypatch):
+    monkeypatch.setattr("moefetch.traces.recorder.PlainDecoder.decode", None)
     with pytest.raises(UserError, match="prompt 2: 90 tokens and 20 new ones: the model has 96 positions"):
         _record(qwen, RecordConfig(max_new=20), ["w1", "w1 " * 90])
 

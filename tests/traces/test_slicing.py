@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +139,14 @@ def test_a_damaged_content_leaves_no_part(tmp_path, make_trace):
     with pytest.raises(UserError, match=r"content hash|cannot be read|not a"):
         split_trace(tmp_path / "t", (tmp_path / "a", tmp_path / "b"), 0.5, 0)
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_too_few_names_of_sequences_are_named(tmp_path, make_trace):
+    trace = make_trace()
+    meta = dataclasses.replace(trace.meta, provenance={"categories": ["a"]})
+    write_trace(tmp_path / "t", dataclasses.replace(trace, meta=meta))
+    with pytest.raises(UserError, match="t: 1 categories in the provenance: must be 2"):
+        split_trace(tmp_path / "t", (tmp_path / "a", tmp_path / "b"), 0.5, 0)
+    with pytest.raises(UserError, match="t: 1 categories in the provenance: must be 2"):
+        slice_trace(tmp_path / "t", tmp_path / "a", Selection(phase="decode"))
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]

@@ -122,3 +122,18 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path, make_trace):
     with pytest.raises(UserError, match="is a folder"):
         write_trace(tmp_path, make_trace())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("has_scores", [False, True])
+def test_a_trace_without_rows_is_neither_written_nor_read(tmp_path, make_trace, has_scores):
+    trace = make_trace().select(slice(0, 0))
+    trace = trace if has_scores else dataclasses.replace(trace, scores=None)
+    with pytest.raises(UserError, match=r"t: no rows: a trace must have one or more"):
+        write_trace(tmp_path / "t", trace)
+    with writer.TraceWriter(tmp_path / "t", trace.meta) as unfinished, pytest.raises(ValueError, match="one row"):
+        unfinished.finish()
+    assert not list(tmp_path.iterdir())
+    write_trace(tmp_path / "t", make_trace())
+    pq.write_table(pq.read_table(tmp_path / "t").slice(0, 0), tmp_path / "t")
+    with pytest.raises(UserError, match=r"t: no rows: a trace must have one or more"):
+        Trace.read(tmp_path / "t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,12 @@ class Importer:
         """The source's files of this format."""
         return source.choose(self.suffixes)
 
+    def each(self, source: Source) -> Iterator[SourceFile]:
+        """The files of this format to be read one after the other: an error in the rows names the one being read."""
+        for file in self.files(source):
+            source.current = file
+            yield file
+
 
 def integers(where: object, values: Any, ndim: int, what: str) -> NDArray[np.int64]:
     """Nested lists as an array of integers; UserError naming `where` if they are ragged or hold anything else."""
@@ -111,6 +118,22 @@ def numbers(where: object, values: Any, shape: tuple[int, ...], what: str) -> ND
     if array.shape != shape:
         raise UserError(f"{where}: {what}: shape {list(array.shape)}: must be that of the experts, {list(shape)}")
     return array
+
+
+def layer_files(source: Source, files: tuple[SourceFile, ...], name: str) -> dict[int, SourceFile]:
+    """The files called `name`, * being a layer's number, by layer; UserError if there are none, or two of a layer."""
+    pattern = re.compile(re.escape(name).replace(r"\*", r"(\d+)"))
+    found: dict[int, SourceFile] = {}
+    for file in files:
+        match = pattern.fullmatch(file.name)
+        if match is None:
+            continue
+        if int(match[1]) in found:
+            raise UserError(f"{file}: layer {match[1]} comes twice: give the folder of one recording")
+        found[int(match[1])] = file
+    if not found:
+        raise UserError(f"{source}: no file {name.replace('*', '<layer>')}: must be a folder of them")
+    return dict(sorted(found.items()))
 
 
 def spans(lengths: list[int] | NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -50,7 +50,7 @@ def _recognises(file: SourceFile) -> bool:
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     first = 0
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         header = _header(file)
         layers = _layers(file, header)
         last = first

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..domains import SequenceOrdinals
 from ..errors import UserError
 from ..format import ABSENT, DECODE, UNKNOWN_TOKEN, Trace, TraceMeta
 from .base import Importer, ImportOptions, RawTrace
@@ -34,7 +35,8 @@ class TraceBuilder:
         self._importer = importer
         self._options = options
         self._provenance: dict[str, Any] = {}
-        self._columns: set[str] = set()
+        self._columns: set[str] | None = None
+        self._sequences = SequenceOrdinals()
 
     def batches(self) -> Iterator[Trace]:
         """The rows in order, at least one."""
@@ -43,10 +45,13 @@ class TraceBuilder:
         if first is None or first.experts.size == 0:
             raise UserError(f"{self._source}: no tokens: a trace needs one or more")
         self._ordered = "as in the source" if self._options.keep_order or first.scores is None else "best score first"
+        self._first = first
         self.meta = self._first_meta(first, parts)
         for part in chain([first], parts):
             self._extend_provenance(part)
-            yield self._trace(part)
+            batch = self._trace(part)
+            self._sequences.of(batch)
+            yield batch
 
     def final_meta(self) -> TraceMeta:
         """The metadata with all that the parts said, and the digest of the files."""
@@ -56,6 +61,10 @@ class TraceBuilder:
             "source_sha256": digest_of(self._importer.files(self._source)),
             "expert_order": self._ordered,
         }
+        names = self._provenance.get("categories")
+        if names is not None and len(names) != self._sequences.count:
+            found = f"{len(names)} categories, {self._sequences.count} sequences"
+            raise UserError(f"{self._source}: {found}: must be a category for each sequence, or none")
         return dataclasses.replace(self.meta, provenance=about | self.meta.provenance | self._provenance)
 
     def _extend_provenance(self, part: RawTrace) -> None:
@@ -66,6 +75,8 @@ class TraceBuilder:
     def _first_meta(self, raw: RawTrace, rest: Iterator[RawTrace]) -> TraceMeta:
         n_layers, top_k = raw.experts.shape[1:]
         options = self._options
+        if options.top_k not in (None, top_k):
+            raise UserError(f"--top-k {options.top_k}: {self._source} has {top_k} experts a token: must be that")
         known = known_model(options.model or raw.model, n_layers, top_k, raw.layers)
         n_experts = options.n_experts or raw.n_experts or (known and known.n_experts)
         if n_experts is None:
@@ -111,25 +122,36 @@ class TraceBuilder:
             raise UserError(f"{self._source}: {error}") from error
 
     def _check(self, raw: RawTrace) -> None:
-        expected = (self.meta.n_layers, self.meta.top_k)
-        place = f"{self._source}: sequence {raw.sequence[0]}, token {raw.position[0]}"
-        if raw.experts.shape[1:] != expected:
-            found = f"{raw.experts.shape[1]} layers, {raw.experts.shape[2]} experts a token"
-            raise UserError(f"{place}: {found}: must be {expected[0]} and {expected[1]} as in the rows before")
-        if (raw.scores is None) != (self._columns == {"none"}) and self._columns:
-            raise UserError(f"{place}: scores here and none elsewhere: must be with all tokens, or with none")
-        self._columns = {"none"} if raw.scores is None else {"scores"}
+        where = self._source.current or self._source
+        self._check_alike(f"{where}: sequence {raw.sequence[0]}, token {raw.position[0]}", raw)
         for name, (low, high) in _RANGES.items():
             values = getattr(raw, name)
             if values is not None and (values.dtype.kind not in "iu" or values.min() < low or values.max() > high):
                 found = f"{values.dtype} {values.min()}..{values.max()}"
-                raise UserError(f"{self._source}: {name} {found}: must be whole numbers, {low}..{high}")
+                raise UserError(f"{where}: {name} {found}: must be whole numbers, {low}..{high}")
         wrong = (raw.experts < 0) | (raw.experts > ABSENT)
         if wrong.any():
             row, layer, index = (int(i) for i in np.argwhere(wrong)[0])
             place = f"sequence {raw.sequence[row]}, token {raw.position[row]}, layer {layer}"
             rule = f"must be below {self.meta.n_experts} experts"
-            raise UserError(f"{self._source}: {place}: expert id {raw.experts[row, layer, index]}: {rule}")
+            raise UserError(f"{where}: {place}: expert id {raw.experts[row, layer, index]}: {rule}")
+
+    def _check_alike(self, place: str, raw: RawTrace) -> None:
+        """Refuse rows that are not of the model, or do not have the columns, of the first ones."""
+        expected, found = (self.meta.n_layers, self.meta.top_k), raw.experts.shape[1:]
+        if found != expected:
+            said = f"{found[0]} layers, {found[1]} experts a token"
+            raise UserError(f"{place}: {said}: must be {expected[0]} and {expected[1]} as in the rows before")
+        for name in ("model", "layers", "n_experts"):
+            stated, first = getattr(raw, name), getattr(self._first, name)
+            is_overridden = getattr(self._options, name, None) is not None
+            if None not in (stated, first) and stated != first and not is_overridden:
+                raise UserError(f"{place}: {name} {stated}: must be {first} as in the rows before")
+        columns = raw.columns.keys() | (set() if raw.scores is None else {"scores"})
+        self._columns = columns if self._columns is None else self._columns
+        if columns != self._columns:
+            names = ", ".join(sorted(columns ^ self._columns))
+            raise UserError(f"{place}: {names}: must be with all tokens, or with none")
 
 
 def collected(builder: TraceBuilder) -> Trace:

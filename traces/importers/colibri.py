@@ -40,7 +40,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    for sequence, file in enumerate(IMPORTER.files(source)):
+    for sequence, file in enumerate(IMPORTER.each(source)):
         layers, top_k = _geometry(file)
         waiting: list[_Pass] = []
         position = lacking = 0

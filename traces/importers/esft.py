@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .base import Importer, ImportOptions, RawTrace
+from .base import Importer, ImportOptions, RawTrace, layer_files
 from .source import Source
 from .source_file import SourceFile
 
@@ -30,10 +30,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    named = ((_NAME.fullmatch(file.name), file) for file in IMPORTER.files(source))
-    files = dict(sorted((int(match[1]), file) for match, file in named if match))
-    if not files:
-        raise UserError(f"{source}: no file expert_weights_<layer>.txt: must be a folder of them")
+    files = layer_files(source, IMPORTER.files(source), "expert_weights_*.txt")
     top_k = options.top_k or _infer_top_k(source, files)
     for sequence, lines in enumerate(_sequences(files)):
         count = len(lines[0][0])

@@ -30,7 +30,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    for sequence, file in enumerate(IMPORTER.files(source)):
+    for sequence, file in enumerate(IMPORTER.each(source)):
         position, passes = 0, []
         layers: tuple[int, ...] = ()
         for number, entry in enumerate(JsonStream(file).items()):
@@ -38,14 +38,13 @@ def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
             experts = _pass(file, number, entry, layers)
             passes.append((experts, PREFILL if number == 0 else DECODE))
             if sum(len(part) for part, _ in passes) >= CHUNK_TOKENS:
-                yield _part(sequence, position, passes, layers)
+                yield _part(file, sequence, position, passes, layers)
                 position += sum(len(part) for part, _ in passes)
                 passes = []
         if not layers:
             raise UserError(f"{file}: no forward passes: must hold one or more")
-        last = _part(sequence, position, passes, layers)
-        last.provenance = {"categories": [file.path.parent.name]}
-        yield last
+        if passes:
+            yield _part(file, sequence, position, passes, layers)
 
 
 def _layers(file: SourceFile, entry: Any) -> tuple[int, ...]:
@@ -67,15 +66,17 @@ def _pass(file: SourceFile, number: int, entry: Any, layers: tuple[int, ...]) ->
     return experts
 
 
-def _part(sequence: int, position: int, passes: list[tuple[np.ndarray, int]], layers: tuple[int, ...]) -> RawTrace:
-    empty = np.zeros((0, len(layers), 1), np.int64)
-    experts = np.concatenate([part for part, _ in passes]) if passes else empty
+def _part(
+    file: SourceFile, sequence: int, position: int, passes: list[tuple[np.ndarray, int]], layers: tuple[int, ...]
+) -> RawTrace:
+    experts = np.concatenate([part for part, _ in passes])
     return RawTrace(
         sequence=np.full(len(experts), sequence),
         position=position + np.arange(len(experts)),
         experts=experts,
         phase=np.repeat([phase for _, phase in passes], [len(part) for part, _ in passes]),
         layers=layers,
+        provenance={} if position else {"categories": [file.path.parent.name]},
     )
 
 

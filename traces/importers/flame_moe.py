@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .base import Importer, ImportOptions, RawTrace
+from .base import Importer, ImportOptions, RawTrace, layer_files
 from .source import Source
 from .source_file import SourceFile
 
@@ -34,17 +34,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    files: dict[int, SourceFile] = {}
-    for file in IMPORTER.files(source):
-        match = _NAME.fullmatch(file.name)
-        if match is None:
-            continue
-        if int(match[1]) in files:
-            raise UserError(f"{file}: layer {match[1]} comes twice: give the folder of one checkpoint")
-        files[int(match[1])] = file
-    if not files:
-        raise UserError(f"{source}: no file layer_<number>.parquet: must be a folder of them")
-    files = dict(sorted(files.items()))
+    files = layer_files(source, IMPORTER.files(source), "layer_*.parquet")
     first = 0
     with ExitStack() as stack:
         for batches in zip_longest(*(_batches(file, stack) for file in files.values())):

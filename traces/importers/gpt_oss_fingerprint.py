@@ -28,7 +28,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    for sequence, file in enumerate(IMPORTER.files(source)):
+    for sequence, file in enumerate(IMPORTER.each(source)):
         about: dict[str, Any] = {}
         entries: list[Any] = []
         for key, value, is_token in JsonStream(file).members("router_data"):

@@ -35,7 +35,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    for sequence, file in enumerate(IMPORTER.files(source)):
+    for sequence, file in enumerate(IMPORTER.each(source)):
         layers, top_k = _geometry(file, options)
         parts: list[NDArray[np.int64]] = []
         position = 0

@@ -39,7 +39,7 @@ def _recognises(file: SourceFile) -> bool:
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     first = 0
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         with ExitStack() as stack:
             arrays = archived_arrays(file, stack.enter_context(file.seekable()), stack)
             if "experts" not in arrays:

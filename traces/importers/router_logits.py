@@ -61,7 +61,7 @@ def _layers_of(saved: Any) -> list[StoredTensor] | None:
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     first = 0
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         rule = _rule(file, options)
         with file.seekable() as stream:
             is_parquet = stream.read(4) == b"PAR1"

@@ -42,7 +42,7 @@ def _recognises(file: SourceFile) -> bool:
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     top_k, layers = options.top_k or _known_top_k(options.model), ()
     sequence = 0
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         for number, response in enumerate(JsonStream(file).items()):
             place = f"{file}: response {number}"
             for request in _requests(place, response):

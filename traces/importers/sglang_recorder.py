@@ -72,7 +72,7 @@ def _recognises(file: SourceFile) -> bool:
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     seen: set[str] = set()
     sequence, repeated = 0, 0
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         with file.seekable() as stream:
             saved = load_torch_file(file, stream)
             records, mapping = _saved(file, saved)
@@ -97,8 +97,8 @@ def _saved(file: SourceFile, saved: Any) -> tuple[list[dict[str, Any]], NDArray[
         raise UserError(f"{file}: records without topk_ids_of_layer: record with the mode per_token, not per_pass")
     stored = saved.get("last_physical_to_logical_map")
     mapping = stored.read().astype(np.int64) if isinstance(stored, StoredTensor) else None
-    if mapping is not None and mapping.ndim != 2:
-        raise UserError(f"{file}: last_physical_to_logical_map: {mapping.ndim} dimensions: must be 2")
+    if mapping is not None and (mapping.ndim != 2 or not mapping.size):
+        raise UserError(f"{file}: last_physical_to_logical_map: shape {list(mapping.shape)}: must be layers x experts")
     return records, mapping
 
 

@@ -9,8 +9,10 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ..errors import UserError
 from .source_file import COPY_BYTES, READ_ERRORS, SourceFile, naming
@@ -34,14 +36,32 @@ class _Progress:
             self._on_bytes(self._done, self._total)
 
 
-class Source:
-    """The files of an import, in order; as text, what the user asked for."""
+@dataclass(frozen=True)
+class _Group:
+    """The files of one path that the user named; a folder or archive may hold others too."""
 
-    def __init__(self, shown: str, files: Sequence[SourceFile], progress: _Progress, *, is_folder: bool) -> None:
+    shown: str
+    files: tuple[SourceFile, ...]
+    is_folder: bool
+
+    def choose(self, suffixes: Sequence[str]) -> tuple[SourceFile, ...]:
+        if not self.is_folder:
+            return self.files
+        return tuple(file for file in self.files if file.name.endswith(tuple(suffixes)))
+
+
+class Source:
+    """The files of an import, in order; as text, what the user asked for.
+
+    `current` is the file being read, where an importer reads one after the other.
+    """
+
+    def __init__(self, shown: str, groups: Sequence[_Group], progress: _Progress) -> None:
         self.shown = shown
         self._progress = progress
-        self.files = tuple(files)
-        self.is_folder = is_folder
+        self._groups = groups
+        self.current: SourceFile | None = None
+        self.files = tuple(file for group in groups for file in group.files)
 
     def __str__(self) -> str:
         return self.shown
@@ -56,10 +76,14 @@ class Source:
         return ", ".join(Path(name).name for name in self.shown.split(", ")) or self.shown
 
     def choose(self, suffixes: Sequence[str]) -> tuple[SourceFile, ...]:
-        """The files of a folder with one of these suffixes; of anything else all files, whatever their names."""
-        if not self.is_folder:
-            return self.files
-        return tuple(file for file in self.files if file.name.endswith(tuple(suffixes)))
+        """The files of folders and archives with one of these suffixes, and any that the user named."""
+        return tuple(file for group in self._groups for file in group.choose(suffixes))
+
+    def check_used(self, suffixes: Sequence[str]) -> None:
+        """Raise UserError for a folder or archive of which `choose` takes nothing, where there are several."""
+        for group in self._groups:
+            if not group.choose(suffixes):
+                raise UserError(f"{group.shown}: no file {', '.join(suffixes)}: must be of the others' format")
 
 
 def digest_of(files: Sequence[SourceFile]) -> str:
@@ -81,13 +105,16 @@ def opened_source(paths: Sequence[Path], on_bytes: Callable[[int, int], None] | 
     not exist or is damaged.
     """
     with ExitStack() as stack:
-        found = [entry for path in paths for entry in _entries(path, stack)]
-        if not found:
-            raise UserError(f"{_shown(paths)}: holds no files: must hold one or more")
-        progress = _Progress(sum(path.stat().st_size for path, _ in found), on_bytes)
-        files = [SourceFile(path, shown, progress.add) for path, shown in found]
-        single = len(paths) == 1 and len(files) == 1 and files[0].shown == _shown(paths)
-        yield Source(_shown(paths), files, progress, is_folder=not single)
+        found = [(_shown([path]), _entries(path, stack)) for path in paths]
+        for name, entries in found:
+            if not entries:
+                raise UserError(f"{name}: holds no files: must hold one or more")
+        progress = _Progress(sum(path.stat().st_size for _, entries in found for path, _ in entries), on_bytes)
+        groups = []
+        for name, entries in found:
+            files = tuple(SourceFile(path, shown, progress.add) for path, shown in entries)
+            groups.append(_Group(name, files, is_folder=[file.shown for file in files] != [name]))
+        yield Source(_shown(paths), groups, progress)
 
 
 def _shown(paths: Sequence[Path]) -> str:
@@ -96,10 +123,11 @@ def _shown(paths: Sequence[Path]) -> str:
 
 def _entries(path: Path, stack: ExitStack) -> list[tuple[Path, str]]:
     shown = _shown([path])
-    if path == STANDARD_INPUT:
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moefetch-"))) / "stdin"
-        with path.open("wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy, COPY_BYTES)
+    if path == STANDARD_INPUT or path.is_fifo():  # neither can be read twice
+        copied = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moefetch-"))) / "stdin"
+        with copied.open("wb") as copy, _stream(path) as stream:
+            shutil.copyfileobj(stream, copy, COPY_BYTES)
+        path = copied
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
@@ -110,6 +138,10 @@ def _entries(path: Path, stack: ExitStack) -> list[tuple[Path, str]]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moefetch-")))
     unpack(folder)
     return [(file, f"{shown}:{file.relative_to(folder)}") for file in _files_below(folder)]
+
+
+def _stream(path: Path) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb")
 
 
 def _files_below(folder: Path) -> list[Path]:

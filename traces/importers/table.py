@@ -103,8 +103,11 @@ def _importer(source: Source, name: str | None) -> Importer:
     names = ", ".join(importer.name for importer in IMPORTERS)
     for importer in IMPORTERS:
         if importer.name == name if name else importer.recognises_source(source):
+            source.check_used(importer.suffixes)
             source.start(importer.passes)
             return importer
     if name:
         raise UserError(f"--format {name}: unknown: must be one of {names}")
+    if not any(file.head(1) for file in source.files):
+        raise UserError(f"{source}: is empty, or cannot be read: must be a recording")
     raise UserError(f"{source}: of none of the formats {names} by its content (state it with --format)")

@@ -37,7 +37,7 @@ def _recognises(file: SourceFile) -> bool:
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     layers: tuple[int, ...] = ()
     sequence = 0
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         for number, response in enumerate(JsonStream(file).items()):
             place = f"{file}: response {number}"
             for choice in _choices(place, response):

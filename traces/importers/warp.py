@@ -26,7 +26,7 @@ def _recognises(file: SourceFile) -> bool:
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
     sequence = -1
-    for file in IMPORTER.files(source):
+    for file in IMPORTER.each(source):
         first = before = None
         rows: list[tuple[int, int, Any]] = []
         for entry in JsonStream(file).items():

@@ -89,3 +89,10 @@ def test_the_published_files_equal_their_npz(published):
     np.testing.assert_array_equal(text.experts, archive.experts)
     np.testing.assert_array_equal(text.scores, archive.scores)
     np.testing.assert_array_equal(text.sequence, archive.sequence)
+
+
+def test_two_folders_of_layers_are_not_one(folder):
+    (folder / "task").mkdir()
+    (folder / "task" / "expert_weights_2.txt").write_text(LINES[2])
+    with pytest.raises(UserError, match=r"layer 2 comes twice: give the folder of one recording"):
+        import_trace(folder, None, OPTIONS)

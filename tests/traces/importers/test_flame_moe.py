@@ -63,5 +63,5 @@ def test_what_is_wrong_is_named(folder, change, message):
 def test_two_checkpoints_are_not_one(folder):
     (folder / "iter_2").mkdir()
     (folder / "iter_2" / "layer_02.parquet").write_bytes((folder / "layer_02.parquet").read_bytes())
-    with pytest.raises(UserError, match="layer 02 comes twice: give the folder of one checkpoint"):
+    with pytest.raises(UserError, match="layer 02 comes twice: give the folder of one recording"):
         import_trace(folder, None, OPTIONS)

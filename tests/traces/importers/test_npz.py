@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from moefetch.traces.errors import UserError
 from moefetch.traces.importers.base import ImportOptions
-from moefetch.traces.importers.table import import_trace
+from moefetch.traces.importers.table import import_file, import_trace
 
 OPTIONS = ImportOptions(n_experts=16, model="mine")
 
@@ -96,3 +96,27 @@ def test_a_model_that_is_named_must_fit_to_be_known(tmp_path):
     assert import_trace(tmp_path / "t.npz", None, ImportOptions()).meta.model == "gpt-oss-20b"
     with pytest.raises(UserError, match="24 layers, top-4: not the geometry of a known model"):
         import_trace(tmp_path / "t.npz", None, ImportOptions(model="another"))
+
+
+def test_archives_with_other_columns_or_names_are_refused(tmp_path, arrays):
+    arrays.pop("category", None)
+    np.savez(tmp_path / "a.npz", **arrays)
+    n = len(arrays["experts"])
+    np.savez(tmp_path / "b.npz", **arrays, accepted=np.ones(n, bool))
+    np.savez(tmp_path / "c.npz", **arrays, category=np.array(["x"] * len(arrays["lengths"])))
+    np.savez(tmp_path / "d.npz", **arrays, category=np.array(["x"]))
+    options = ImportOptions(n_experts=16)
+    for names, message in (
+        ("ab", r"b\.npz: sequence 2, token 0: accepted: must be with all tokens, or with none"),
+        ("ac", "2 categories, 4 sequences: must be a category for each sequence"),
+        ("d", "1 categories, 2 sequences: must be a category for each sequence"),
+    ):
+        with pytest.raises(UserError, match=message):
+            import_file([tmp_path / f"{name}.npz" for name in names], tmp_path / "out", None, options, force=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stated_top_k_must_be_that_of_the_source(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError, match=r"--top-k 2: .*a\.npz has 3 experts a token: must be that"):
+        import_trace(tmp_path / "a.npz", None, ImportOptions(n_experts=16, top_k=2))

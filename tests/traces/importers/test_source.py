@@ -2,7 +2,9 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
+import threading
 import zipfile
 
 import numpy as np
@@ -149,3 +151,43 @@ def test_an_unstated_model_asks_for_its_experts(folder):
         UserError, match=r"4 layers, top-3: not the geometry .* state --experts \(the highest id is 15\)"
     ):
         import_trace(folder, None, ImportOptions())
+
+
+def test_a_named_file_is_never_left_out(tmp_path, folder, trace):
+    fingerprints = sorted(folder.iterdir())
+    lines = write_warp(tmp_path, trace)
+    with pytest.raises(UserError, match=rf"{lines.name}: not JSON"):
+        import_file([lines, *fingerprints], tmp_path / "out", None, OPTIONS)
+    (tmp_path / "others").mkdir()
+    lines.rename(tmp_path / "others" / lines.name)
+    with pytest.raises(UserError, match=r"others: no file \.json: must be of the others' format"):
+        import_file([tmp_path / "others", *fingerprints], tmp_path / "out", None, OPTIONS)
+    other = tmp_path / "renamed.answer"
+    other.write_bytes(fingerprints[0].read_bytes())
+    _, report = import_file([*fingerprints, other], tmp_path / "out", None, OPTIONS)
+    assert report.rows > len(trace)
+
+
+def test_a_pipe_is_read_as_standard_input_is(tmp_path, trace):
+    lines = write_warp(tmp_path, trace).read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    thread = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[lines])
+    thread.start()
+    found = import_trace(tmp_path / "pipe", None, OPTIONS)
+    thread.join()
+    np.testing.assert_array_equal(found.experts, trace.experts)
+
+
+def test_an_empty_source_is_called_so(tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(UserError, match="a: is empty, or cannot be read"):
+        import_trace(tmp_path / "a", None, OPTIONS)
+
+
+def test_rows_of_another_model_name_their_file(tmp_path, make_trace):
+    for name, n_experts in (("a", 16), ("b", 12)):
+        trace = make_trace(n_experts=n_experts)
+        np.savez(tmp_path / f"{name}.npz", experts=trace.experts, meta=np.array(trace.meta.to_json()))
+    with pytest.raises(UserError, match=r"b\.npz: sequence 1, token 0: n_experts 12: must be 16 as in the rows before"):
+        import_file([tmp_path / "a.npz", tmp_path / "b.npz"], tmp_path / "out", None, ImportOptions())
+    assert not (tmp_path / "out").exists()
