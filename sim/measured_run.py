@@ -99,8 +99,9 @@ class Measured:
 def measure_on_model(job: ReplayJob, measure: Measure) -> Measured:
     """Replay a job on the cycle model and read its counters at each mark.
 
-    A part's cycles are those of its steps, exactly. Its other counters are read when the mark's event ends: beats of a
-    transfer under way then count behind it, and so do the last two or so cycles of that event, as `outside`.
+    A part's cycles are those of its steps, exactly. Its other counters are read when the last expert of the event
+    before the mark is released: that event's last three cycles count behind the mark, taken from `outside` there, and
+    beats of a transfer under way count where it ends.
     """
     # numba takes a second to import: only what replays on the model pays.
     from .cycle_model.engine import counters_of, result_of, run_machine
