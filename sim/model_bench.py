@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -31,10 +32,14 @@ def measure_model(replay: Callable[[], ReplayResult], runs: int) -> list[ModelMe
     replay()
     found = []
     for _ in range(runs):
-        wall, cpu = time.perf_counter(), os.times().user
+        wall, cpu = time.perf_counter(), _user_seconds()
         result = replay()
-        found.append(ModelMeasurement(result.events, result.cycles, time.perf_counter() - wall, os.times().user - cpu))
+        found.append(ModelMeasurement(result.events, result.cycles, time.perf_counter() - wall, _user_seconds() - cpu))
     return found
+
+
+def _user_seconds() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
 def model_document(measured: list[ModelMeasurement], *, what: dict[str, str], command: str) -> dict[str, Any]:
