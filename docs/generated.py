@@ -23,6 +23,7 @@ from moefetch.hw.prefetch_unit import PrefetchUnit
 from moefetch.hw.register_map import Access, Register, RegisterField, register_map
 from moefetch.predictor_rtl.cct import CONFIDENCE_BITS
 from moefetch.predictor_rtl.weight_layout import groups_of, lanes_of
+from moefetch.sim.compare import LIMIT_MEANINGS, OWN_MEANINGS
 from moefetch.sim.metrics import FIGURES, LABELS
 from moefetch.sim.model_spec import ModelSpec, load_model
 from moefetch.sim.platform_spec import BackgroundSpec, ComputeSpec, LinkSpec, PlatformSpec, load_platform
@@ -90,6 +91,12 @@ def figures() -> str:
     """Every derived figure with its formula, as sim/metrics.py computes it."""
     rows = [(code(figure.name), figure.formula, figure.unit, figure.label) for figure in FIGURES]
     return table(("figure", "formula", "unit", "label"), rows)
+
+
+def compare_figures() -> str:
+    """The figures that a comparison has beyond those of a report."""
+    found = (OWN_MEANINGS | LIMIT_MEANINGS).items()
+    return table(("figure", "formula", "unit", "label"), [(code(name), *meaning) for name, meaning in found])
 
 
 def labels() -> str:
@@ -310,7 +317,8 @@ def top_k_shapes() -> str:
 
 
 TABLES = {
-    "counters": counters, "figures": figures, "hint-horizons": hint_horizons, "importers": importers,
+    "compare-figures": compare_figures, "counters": counters, "figures": figures,
+    "hint-horizons": hint_horizons, "importers": importers,
     "labels": labels, "laws": laws, "model-fields": model_fields, "models": models,
     "platform-fields": platform_fields, "platforms": platforms, "policies": policies, "ports": ports,
     "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative,
