@@ -19,6 +19,7 @@ from ..traces.writer import write_trace
 from .console import next_command, progress
 
 DRAFT_MAPS = ("auto", "direct", "fitted")
+DRAFT_LENGTH = 4
 
 
 def record(
@@ -41,14 +42,14 @@ def record(
     draft: Annotated[
         Path | None, typer.Option(help="Folder of a draft model: decode speculatively, record its predictions.")
     ] = None,
-    draft_length: Annotated[int, typer.Option(help="Tokens drafted for a verification window.")] = 4,
+    draft_length: Annotated[int, typer.Option(help="Tokens drafted for a verification window.")] = DRAFT_LENGTH,
     draft_map: Annotated[
         str,
         typer.Option(
             help="How the target's gates read the draft: direct, fitted (a linear map, fitted on the prompts), or "
             "auto: fitted where the widths differ."
         ),
-    ] = "auto",
+    ] = DRAFT_MAPS[0],
     top_k_shape: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +88,8 @@ def record(
     )
     if validation is not None and top_k_shape is None:
         raise UserError(f"validation: {validation}: is for --top-k-shape, which is not given")
+    if draft is None and (draft_length, draft_map) != (DRAFT_LENGTH, DRAFT_MAPS[0]):
+        raise UserError(f"draft-length {draft_length}, draft-map {draft_map}: are for --draft, which is not given")
     if draft_map not in DRAFT_MAPS:
         raise UserError(f"draft-map: {draft_map!r}: must be one of {', '.join(DRAFT_MAPS)}")
     for folder in (model, draft):

@@ -115,6 +115,14 @@ def test_several_sources_and_standard_input(tmp_path):
     assert "200 tokens" in result.stdout
 
 
+def test_a_trace_is_not_imported_again(tmp_path):
+    np.savez(tmp_path / "source.npz", experts=recording())
+    run("import", tmp_path / "source.npz", "--out", tmp_path / "t.parquet", "--experts", 16)
+    result = run("import", tmp_path / "t.parquet", "--out", tmp_path / "u.parquet", status=2)
+    assert result.stderr.startswith(f"error: {tmp_path / 't.parquet'}: is a trace already: `moefetch trace merge`")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["source.npz", "t.parquet"]
+
+
 def test_edits_of_a_trace_name_what_they_wrote(tmp_path):
     experts = recording().astype(np.uint16)
     n = len(experts)

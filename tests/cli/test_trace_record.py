@@ -102,6 +102,7 @@ def test_a_shape_reports_the_change_in_loss_on_the_validation_texts(folder, tmp_
         (("--draft", "{}/draft", "--draft-map", "x"), "error: draft-map: 'x': must be one of auto, direct, fitted"),
         (("--draft", "{}/draft", "--batch", 2), "error: batch: 2: must be 1 with a draft"),
         (("--draft", "{}/draft", "--draft-length", 0), "error: draft length: 0: must be at least 1"),
+        (("--draft-length", 8), "error: draft-length 8, draft-map auto: are for --draft, which is not given"),
         (("--top-k-shape", "2,1"), "error: top-k shape: '2,1': must be four whole numbers b,h,e,p"),
         (("--top-k-shape", "2,3,1,1"), "error: top-k shape: 2,3,1,1: peak: 3: must be 1 to 2, the model's top-k"),
         (("--validation", "x.txt"), "error: validation: x.txt: is for --top-k-shape, which is not given"),

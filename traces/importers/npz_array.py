@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from contextlib import ExitStack
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .source_file import SourceFile
 
-_ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-_ERRORS += (SyntaxError, TypeError, MemoryError, OverflowError, RuntimeError)
+ARRAY_ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+ARRAY_ERRORS += (SyntaxError, tokenize.TokenError, TypeError, MemoryError, OverflowError, RuntimeError)
+"""What numpy, and reading, raises for a damaged array; its header is parsed as Python."""
 
 
 class ArchivedArray:
@@ -28,7 +30,7 @@ class ArchivedArray:
             version = npy.read_magic(stream)
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             self.shape, is_columns_first, self.dtype = read_header(stream)
-        except _ERRORS as error:
+        except ARRAY_ERRORS as error:
             raise self._damaged(error) from error
         if self.dtype.hasobject or (is_columns_first and len(self.shape) > 1):
             raise UserError(f"{file}: {name}: {self.dtype}, in Fortran order or of objects: must be plain, in C order")
@@ -43,7 +45,7 @@ class ArchivedArray:
         try:
             if self._stream.read(1):
                 raise ValueError("more bytes than its shape states")
-        except _ERRORS as error:
+        except ARRAY_ERRORS as error:
             raise self._damaged(error) from error
 
     def all(self) -> NDArray[Any]:
@@ -57,7 +59,7 @@ class ArchivedArray:
             if len(raw) < n_bytes:
                 raise ValueError(f"{len(raw)} bytes where {n_bytes} must be")
             return np.frombuffer(raw, self.dtype).reshape(shape)
-        except _ERRORS as error:
+        except ARRAY_ERRORS as error:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> UserError:
@@ -71,7 +73,7 @@ def archived_arrays(file: SourceFile, stream: IO[bytes], stack: ExitStack) -> di
         archive = stack.enter_context(zipfile.ZipFile(stream))
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         opened = {name.removesuffix(".npy"): stack.enter_context(archive.open(name)) for name in names}
-    except _ERRORS as error:
+    except ARRAY_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{file}: not a readable NumPy archive (truncated?): {reason}") from error
     return {name: ArchivedArray(file, name, member) for name, member in opened.items()}

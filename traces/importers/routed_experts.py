@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from .base import integers
+from .npz_array import ARRAY_ERRORS
 
 
 def routed_experts(where: object, value: Any) -> NDArray[np.int64]:
@@ -23,7 +24,7 @@ def routed_experts(where: object, value: Any) -> NDArray[np.int64]:
     raw = from_base64(where, value)
     try:
         array = np.load(io.BytesIO(raw), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except ARRAY_ERRORS as error:
         raise UserError(f"{where}: not base64 of an .npy file: {error}") from error
     return integers(where, array, 3, "tokens' layers or experts")
 
@@ -40,7 +41,7 @@ def _with_shape(where: object, value: dict[str, Any]) -> NDArray[np.int64]:
     try:
         raw = from_base64(where, value["data"])
         array = np.frombuffer(raw, np.dtype(value["dtype"])).reshape(value["shape"])
-    except (KeyError, TypeError, ValueError) as error:
+    except ARRAY_ERRORS as error:
         raise UserError(f"{where}: {error}: must have data, shape and dtype that fit") from error
     return integers(where, array, 3, "tokens' layers or experts")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..atomic import replacing
 from ..errors import UserError
 from ..format import Trace, TraceMeta
+from ..reader import TraceFile
 from ..validate import Report, validate_batches, validate_trace
 from ..writer import TraceWriter
 from . import (
@@ -29,6 +30,7 @@ from . import (
 from .base import Importer, ImportOptions
 from .build import TraceBuilder, collected
 from .source import Source, opened_source
+from .source_file import SourceFile
 
 IMPORTERS: tuple[Importer, ...] = (
     vllm.IMPORTER,
@@ -99,6 +101,14 @@ def _written(first: Trace, rest: Iterator[Trace], writer: TraceWriter) -> Iterat
         yield batch
 
 
+def _is_trace(file: SourceFile) -> bool:
+    try:
+        TraceFile(file.path)
+    except UserError:
+        return False
+    return True
+
+
 def _importer(source: Source, name: str | None) -> Importer:
     names = ", ".join(importer.name for importer in IMPORTERS)
     for importer in IMPORTERS:
@@ -110,4 +120,7 @@ def _importer(source: Source, name: str | None) -> Importer:
         raise UserError(f"--format {name}: unknown: must be one of {names}")
     if not any(file.head(1) for file in source.files):
         raise UserError(f"{source}: is empty, or cannot be read: must be a recording")
+    for file in source.files:
+        if _is_trace(file):
+            raise UserError(f"{file}: is a trace already: `moefetch trace merge` puts several together")
     raise UserError(f"{source}: of none of the formats {names} by its content (state it with --format)")
