@@ -28,7 +28,7 @@ class WeightsPredictor(wiring.Component):
     ago.
 
     Latency, for m members and G = groups of `weight_lanes` in `n_experts`: the first candidate is offered
-    `prediction_latency(m, n_experts)` = max(m, 1) G + 11 cycles after the last beat, and one more every 5 cycles;
+    `prediction_latency(m, n_experts)` = max(m, 1) G + 12 cycles after the last beat, and one more every 5 cycles;
     after `surprise_latency(...)` if the event was not prepared for. The next event's first beat is accepted at most
     `event_latency(...)` cycles after the last beat; until then it waits. Throughput: one beat a cycle within an event.
 
@@ -68,7 +68,7 @@ class WeightsPredictor(wiring.Component):
 
     def prediction_latency(self, members: int, n_experts: int) -> int:
         """Return the cycles from the last beat to the first candidate of an event that was prepared for."""
-        return self._engine.latency(members, n_experts) + 1 + Selection.latency
+        return self._engine.latency(members, n_experts) + 2 + Selection.latency
 
     def surprise_latency(self, members: int, counts: list[int], n_experts: int) -> int:
         """Return the same for one that was not, with older sources of `counts` members."""
@@ -255,13 +255,14 @@ class WeightsPredictor(wiring.Component):
         ]
 
     def _elaborate_emission(self, m):
-        """Rank the scores as they leave the engine; a new event ends it."""
+        """Register the scores, which are slow to leave the engine, and rank them; a new event ends it."""
         selection, engine, candidate = self._selection, self._engine, self.candidate
         ranked = selection.ranked
+        for name in ("scored", "group", "scores"):
+            given = Signal.like(getattr(engine, name), name=f"ranking_{name}")
+            m.d.sync += given.eq(getattr(engine, name))
+            m.d.comb += getattr(selection, name).eq(given)
         m.d.comb += [
-            selection.scored.eq(engine.scored),
-            selection.group.eq(engine.group),
-            selection.scores.eq(engine.scores),
             selection.cancel.eq(self._do_first),
             selection.min_score.eq(self.min_score),
             selection.n_experts.eq(self.n_experts),

@@ -14,7 +14,7 @@ import weight_study
 
 @pytest.fixture(scope="module")
 def routing():
-    """Return experts [T, L, K], their scores, and sequence starts, with something to learn, and more layers than any form looks back."""
+    """Return experts [T, L, K], their scores, and sequence starts; there are more layers than any form looks back."""
     rng = np.random.default_rng(1)
     drift, rows = rng.random((9, 8)), []
     for _ in range(200):
