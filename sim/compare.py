@@ -153,7 +153,7 @@ class Comparison:
         mean = run.result.cycles / self.steps
         figures = derive_figures(whole) | {"speed_up": self.speed_up_of(mean), "gap_closed": self.gap_closed_by(mean)}
         intervals = self._intervals(run)
-        prefetches = run.result.counters["generated"] > 0
+        prefetches = run.whole.job.settings["budget"] > 0
         return PolicyFigures(
             policy=policy,
             text=policy_texts()[policy],

@@ -50,6 +50,10 @@ def test_speed_up_gap_and_coverage(comparison):
     assert st_moe["coverage"] == pytest.approx(1 - misses["st_moe"] / misses["none"])
 
 
+def test_policies_that_name_experts_prefetch(comparison):
+    assert [row.policy for row in comparison.rows if row.prefetches] == ["st_moe", "oracle"]
+
+
 def test_no_policy_is_below_the_limits(comparison):
     fastest = min(row.figures["tpot_mean"] for row in comparison.rows)
     assert comparison.limits["all_resident"] <= comparison.limits["roofline"] <= fastest
