@@ -3,6 +3,8 @@
 Tokens of one sequence depend on each other, sequences hardly: so whole sequences are drawn, with replacement.
 """
 
+from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,20 @@ def draw_sequences(n_sequences: int) -> NDArray[np.int64]:
     rows = np.repeat(np.arange(RESAMPLES), n_sequences)
     counts = np.bincount(rows * n_sequences + drawn.ravel(), minlength=RESAMPLES * n_sequences)
     return counts.reshape(RESAMPLES, n_sequences)
+
+
+def resampled_percentiles(
+    values: NDArray[np.int64], sequence: NDArray[np.int64], draws: NDArray[np.int64], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """Return [len(draws), len(shares)]: nearest-rank percentiles of each resample; `sequence` is that of each value."""
+    order = np.argsort(values, kind="stable")
+    ordered, owner = values[order], sequence[order]
+    found = np.empty((len(draws), len(shares)), np.int64)
+    for place, counts in enumerate(draws):
+        ranks = np.cumsum(counts[owner])
+        wanted = [max(1, ceil(share * int(ranks[-1]))) for share in shares]
+        found[place] = ordered[np.searchsorted(ranks, wanted)]
+    return found
 
 
 def percentile_interval(values: list[float | None]) -> Interval | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .bootstrap import Interval, draw_sequences, percentile_interval
+from .bootstrap import Interval, draw_sequences, percentile_interval, resampled_percentiles
 from .jobs import ReplayPlan, build_jobs
 from .measured_run import BUCKETS, Measured, MeasuredRun
 from .metrics import FIGURES, Label, derive_figures, ratio
@@ -59,7 +59,8 @@ MEANINGS: dict[str, Meaning] = {
 }
 """Every figure of a policy, in the order of reports."""
 COUNTED = ("hit_rate", "accuracy", "coverage", "timeliness", "link_bytes_per_token", "wasted_bytes_per_token")
-"""Figures of counters that have an interval; beside them `tpot_mean` and what is made of it."""
+"""Figures of counters that have an interval; beside them those of time have one."""
+PERCENTILES = {"tpot_p50": 0.5, "tpot_p95": 0.95, "tpot_p99": 0.99}
 
 
 class PolicyFigures(NamedTuple):
@@ -177,7 +178,7 @@ class Comparison:
     def _intervals(self, run: Measured) -> dict[str, Interval]:
         if self.sequences < 2:
             return {}
-        samples = self._times(run) | self._counts(run)
+        samples = self._times(run) | self._percentiles(run) | self._counts(run)
         found = {name: percentile_interval(values) for name, values in samples.items()}
         return {name: interval for name, interval in found.items() if interval is not None}
 
@@ -191,6 +192,12 @@ class Comparison:
             float(part) / float(whole) if whole > 0 else None for part, whole in zip(slowest - means, gap, strict=True)
         ]
         return {"tpot_mean": means.tolist(), "speed_up": (slowest / means).tolist(), "gap_closed": closed}
+
+    def _percentiles(self, run: Measured) -> dict[str, list[float | None]]:
+        sequence = np.repeat(np.arange(self.sequences), run.measure.steps)
+        steps = np.array(run.result.step_cycles)
+        found = resampled_percentiles(steps, sequence, self._draws, tuple(PERCENTILES.values()))
+        return {name: found[:, place].tolist() for place, name in enumerate(PERCENTILES)}
 
     def _counts(self, run: Measured) -> dict[str, list[float | None]]:
         chosen = [figure for figure in FIGURES if figure.name in COUNTED]

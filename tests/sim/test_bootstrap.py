@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from moefetch.sim.bootstrap import RESAMPLES, draw_sequences, percentile_interval
+from moefetch.sim.bootstrap import RESAMPLES, draw_sequences, percentile_interval, resampled_percentiles
+from moefetch.sim.metrics import percentile
 
 
 def test_each_resample_draws_as_many_sequences():
@@ -24,3 +25,13 @@ def test_a_figure_without_a_value_in_some_resample_has_no_interval():
     assert percentile_interval([1.0, None, 2.0]) is None
     assert percentile_interval([]) is None
     assert percentile_interval([3.0, 3.0]) == (3.0, 3.0)
+
+
+def test_resampled_percentiles_are_those_of_the_drawn_values():
+    rng = np.random.default_rng(9)
+    values, sequence = rng.integers(0, 50, 30), np.repeat(np.arange(5), 6)
+    draws = draw_sequences(5)[:40]
+    found = resampled_percentiles(values, sequence, draws, (0.5, 0.95, 0.99))
+    for counts, row in zip(draws, found.tolist(), strict=True):
+        drawn = np.repeat(values, counts[sequence]).tolist()
+        assert row == [percentile(drawn, share) for share in (0.5, 0.95, 0.99)]
