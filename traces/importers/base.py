@@ -120,9 +120,10 @@ def numbers(where: object, values: Any, shape: tuple[int, ...], what: str) -> ND
     return array
 
 
-def layer_files(source: Source, files: tuple[SourceFile, ...], name: str) -> dict[int, SourceFile]:
-    """The files called `name`, * being a layer's number, by layer; UserError if there are none, or two of a layer."""
-    pattern = re.compile(re.escape(name).replace(r"\*", r"(\d+)"))
+def layer_files(
+    source: Source, files: tuple[SourceFile, ...], pattern: re.Pattern[str], shown: str
+) -> dict[int, SourceFile]:
+    """The files that fit `pattern`, by its group, a layer's number; UserError if there are none, or two of a layer."""
     found: dict[int, SourceFile] = {}
     for file in files:
         match = pattern.fullmatch(file.name)
@@ -132,7 +133,7 @@ def layer_files(source: Source, files: tuple[SourceFile, ...], name: str) -> dic
             raise UserError(f"{file}: layer {match[1]} comes twice: give the folder of one recording")
         found[int(match[1])] = file
     if not found:
-        raise UserError(f"{source}: no file {name.replace('*', '<layer>')}: must be a folder of them")
+        raise UserError(f"{source}: no file {shown}: must be a folder of them")
     return dict(sorted(found.items()))
 
 

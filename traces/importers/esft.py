@@ -30,7 +30,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    files = layer_files(source, IMPORTER.files(source), "expert_weights_*.txt")
+    files = layer_files(source, IMPORTER.files(source), _NAME, "expert_weights_<layer>.txt")
     top_k = options.top_k or _infer_top_k(source, files)
     for sequence, lines in enumerate(_sequences(files)):
         count = len(lines[0][0])

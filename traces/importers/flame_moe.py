@@ -34,7 +34,7 @@ def _recognises(file: SourceFile) -> bool:
 
 
 def _read(source: Source, options: ImportOptions) -> Iterator[RawTrace]:
-    files = layer_files(source, IMPORTER.files(source), "layer_*.parquet")
+    files = layer_files(source, IMPORTER.files(source), _NAME, "layer_<number>.parquet")
     first = 0
     with ExitStack() as stack:
         for batches in zip_longest(*(_batches(file, stack) for file in files.values())):
