@@ -28,7 +28,7 @@ TABLE_WIDTH = 120
 def compare(
     traces: Annotated[
         list[Path],
-        typer.Argument(metavar="TRACE...", help="Traces (.parquet), or recordings that `trace import` reads."),
+        typer.Argument(metavar="TRACE", help="Traces (.parquet), or recordings that `trace import` reads."),
     ],
     model: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The model.")] = "moefetch-small",
     platform: Annotated[str, typer.Option(metavar="PRESET|FILE", help="The machine.")] = "lpddr5x",
