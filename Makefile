@@ -59,6 +59,7 @@ test: $(TOOLS) ## style, types, and the test suite
 
 bench: $(READY) ## measure how fast the replay runs
 	@$(VENV)/bin/moefetch bench rtl --sim $(SIM)
+	@$(VENV)/bin/moefetch bench model
 
 emit: $(READY) ## write the unit's Verilog to OUT
 	@$(VENV)/bin/moefetch emit --config $(CONFIG) --out $(OUT)

@@ -40,7 +40,7 @@ def all_resident_cycles(events: Iterable[ReplayEvent], workload: Workload) -> in
     columns = EventColumns.of(events)
     kinds = np.stack([columns.members, np.diff(columns.first_beat), columns.step_first], axis=1)
     kinds, counts = np.unique(kinds, axis=0, return_counts=True)
-    cycles = (_event(*kind, workload) for kind in kinds.tolist())
+    cycles = (_event(members, beats, first, workload) for members, beats, first in kinds.tolist())
     return START + sum(cycle * count for cycle, count in zip(cycles, counts.tolist(), strict=True))
 
 
