@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+import numba
 
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-"""No function of the model makes an array, so none has to count references to those it is given."""
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+"""No function of the model makes an array, so none has to count references to those it is given; none divides by 0."""
 PREFIX = "cycle_model-"
 
 
@@ -34,9 +34,10 @@ _FOLDER = _cache_folder()
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function at its first call, with its callees."""
+    config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(_FOLDER)
     try:
-        return njit(**OPTIONS)(function)
+        return numba.njit(**OPTIONS)(function)
     finally:
         config.CACHE_DIR = before
