@@ -18,7 +18,7 @@ class Selection(wiring.Component):
     The search of a group is a tree of comparisons with a register half-way. It runs as scores arrive, and again, for
     one group, whenever that group's best has been named.
 
-    Latency: with the last scores and `start` in cycle c, the first expert is offered in cycle c + `latency` = 5.
+    Latency: with the last scores and `start` in cycle c, the first expert is offered in cycle c + `latency` = 6.
     Throughput: an expert every `period` = 5 cycles, if `ready`.
 
     Members
@@ -37,7 +37,7 @@ class Selection(wiring.Component):
         Something is left to be offered.
     """
 
-    latency = 5
+    latency = 6
     period = 5
 
     def __init__(self, *, config: UnitConfig):
@@ -147,10 +147,10 @@ class Selection(wiring.Component):
         return entries
 
     def _elaborate_offer(self, m):
-        """PICK the best of the groups, CHECK what is left, OFFER it while its group is searched again."""
+        """PICK the best of the groups, MARK it as named and search its group, CHECK what is left, OFFER it."""
         (best,) = self._reduce(m, self._best, until=1, name="group")
         lane_bits = (self._lanes - 1).bit_length()
-        group, lane = best.expert[lane_bits:], best.expert[:lane_bits]
+        group, lane = best.expert[lane_bits:], self._winner.expert[:lane_bits]
         is_last = Signal()
         m.d.comb += [
             self.ranked.payload.expert.eq(self._winner.expert),
@@ -167,11 +167,14 @@ class Selection(wiring.Component):
                 with m.If(~(self._reading | self._s0_valid | self._s1_valid)):
                     m.next = "IDLE"
                     with m.If(best.found):
-                        m.d.sync += self._left[group if len(group) else 0].bit_select(lane, 1).eq(0)
-                        m.next = "CHECK"
+                        m.next = "MARK"
+                self._end_if_cancelled(m)
+            with m.State("MARK"):
+                m.d.comb += self._search.eq(1)
+                m.d.sync += self._left[self._winner_group].bit_select(lane, 1).eq(0)
+                m.next = "CHECK"
                 self._end_if_cancelled(m)
             with m.State("CHECK"):
-                m.d.comb += self._search.eq(1)
                 m.d.sync += is_last.eq(~Cat(*self._left).any())
                 m.next = "OFFER"
                 self._end_if_cancelled(m)

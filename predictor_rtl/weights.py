@@ -28,7 +28,7 @@ class WeightsPredictor(wiring.Component):
     ago.
 
     Latency, for m members and G = groups of `weight_lanes` in `n_experts`: the first candidate is offered
-    `prediction_latency(m, n_experts)` = max(m, 1) G + 12 cycles after the last beat, and one more every 5 cycles;
+    `prediction_latency(m, n_experts)` = max(m, 1) G + 13 cycles after the last beat, and one more every 5 cycles;
     after `surprise_latency(...)` if the event was not prepared for. The next event's first beat is accepted at most
     `event_latency(...)` cycles after the last beat; until then it waits. Throughput: one beat a cycle within an event.
 

@@ -15,7 +15,7 @@ SCAN = 7
 """From the last router beat to the ranking, beside the rows (predictor_rtl/st_moe.py)."""
 RANK = 5
 """From the ranking's start to its first expert, beside empty levels (predictor_rtl/ranking.py)."""
-WEIGHTS_FIRST = 12
+WEIGHTS_FIRST = 13
 """From the last router beat to the first expert, beside the members' rows (predictor_rtl/weights.py)."""
 WEIGHTS_PERIOD = 5
 """From an expert to the next (predictor_rtl/selection.py)."""

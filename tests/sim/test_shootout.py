@@ -67,7 +67,7 @@ def test_costs_and_needs(result):
     assert contenders["ST-MoE, ranked"].table_bits == 3 * (8 * 2 * (3 + 2) + 8)
     assert contenders["weights"].table_bits == 3 * 4 * 64 * 5
     assert contenders[f"weights, {len(LIGHT.sources)} x {LIGHT.bits} bits"].table_bits == 3 * 3 * 64 * 4
-    assert contenders["weights"].cycles == 2 * 1 + 12 + 5 + 3
+    assert contenders["weights"].cycles == 2 * 1 + 13 + 5 + 3
     hints = contenders["hints"]
     assert (
         hints.recall == (1.0,) * 4
