@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class EventColumns(Sequence[ReplayEvent]):
-    """Event n has `layer[n]` and so on, beats `first_beat[n]` to `first_beat[n + 1]` of the beat columns, hints likewise.
+    """Event n has `layer[n]` and so on, beats `first_beat[n]` to `first_beat[n + 1]` of the beat columns; hints so too.
 
     A slice is columns again; an index and iteration give `ReplayEvent`.
     """

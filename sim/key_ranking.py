@@ -14,8 +14,8 @@ NEVER = 1 << 40
 class KeyRanking(NamedTuple):
     """Among slots that may be taken the one whose key ranks lowest goes first; ties go to the least recent.
 
-    `initial` [L, E] are the ranks before the first event. With `by` "fixed" they stay, with "uses" each use adds 1, with
-    "next_use" a key's rank is minus the number of the event that uses it next.
+    `initial` [L, E] are the ranks before the first event. With `by` "fixed" they stay, with "uses" each use adds 1,
+    with "next_use" a key's rank is minus the number of the event that uses it next.
     """
 
     by: Literal["fixed", "uses", "next_use"]

@@ -146,7 +146,9 @@ def logits_of(router: Router, inputs: Tensor, output: Any) -> Tensor:
     module: Any = router.module
     tensors = output if isinstance(output, tuple) else ()
     shape = (inputs.numel() // inputs.shape[-1], router.n_experts)
-    found = next((x for x in tensors if isinstance(x, Tensor) and x.is_floating_point() and x.shape == shape), None)
+    found: Any = next(
+        (x for x in tensors if isinstance(x, Tensor) and x.is_floating_point() and x.shape == shape), None
+    )
     if found is None:
         raise UserError(f"logits: {type(module).__name__}: does not return its output for every expert")
     weight, bias = _weight(module), getattr(module, "bias", None)
