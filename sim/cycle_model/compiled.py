@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numba
+from numba import njit
+from numba.core import config as numba_config
 
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 """No function of the model makes an array, so none has to count references to those it is given; none divides by 0."""
@@ -34,10 +35,10 @@ _FOLDER = _cache_folder()
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function at its first call, with its callees."""
-    config: Any = numba.config
+    config: Any = numba_config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(_FOLDER)
     try:
-        return numba.njit(**OPTIONS)(function)
+        return njit(**OPTIONS)(function)
     finally:
         config.CACHE_DIR = before
