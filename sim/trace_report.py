@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..traces.errors import UserError
 from ..traces.format import ABSENT, DECODE, TraceMeta
 from ..traces.reader import TraceFile
 from ..traces.stats import TraceStats, file_stats
@@ -125,15 +124,13 @@ class TraceReport:
 def trace_report(path: str | PathLike[str], on_progress: Callable[[int, int], None] | None = None) -> TraceReport:
     """Analyse a trace file: its decode rows, or all rows if none is a decode row.
 
-    `on_progress(done, total)` counts tokens, in each of two passes. Raises UserError for a file that is no trace, or
-    one without rows. Needs about 50 bytes of memory for each selected expert.
+    `on_progress(done, total)` counts tokens, in each of two passes. Raises UserError for a file that is no trace.
+    Needs about 50 bytes of memory for each selected expert.
     """
     tell = on_progress or (lambda done, total: None)
     stats = file_stats(path, lambda done, total: tell(done, 2 * total))
     file = TraceFile(path)
     experts, starts, hints = _measured_rows(file)
-    if len(experts) == 0:
-        raise UserError(f"{path}: no tokens: the figures need one or more")
     meta, profiled = file.meta, len(experts) // 2
     keys = event_keys(experts, meta.n_experts)
     selections = np.bincount(keys[keys >= 0], minlength=meta.n_layers * meta.n_experts)

@@ -123,4 +123,4 @@ def test_the_sources_are_the_shipped_traces_and_the_long_one_if_it_is_there(tmp_
     assert "2000 tokens of gpt-oss-20b are left out" in capsys.readouterr().err
     monkeypatch.setattr(regress, "LONG_SOURCE", regress.LONG_SOURCE._replace(path=tmp_path / "code.parquet"))
     assert regress._sources(True)[-1].full_tokens == 2000
-    assert regress.FIRST_TOKENS == {Simulator.VERILATOR: 96, Simulator.ICARUS: 8}
+    assert regress.FIRST_TOKENS == {Simulator.VERILATOR: 96, Simulator.ICARUS: 8, Simulator.NATIVE: 96}

@@ -11,7 +11,6 @@ from moefetch.sim.trace_figures import TRACE_FIGURES
 from moefetch.sim.trace_report import trace_report
 from moefetch.sim.trace_tables import hidden_rows, layer_rows, size_rows, summary_rows
 from moefetch.sim.trace_verdict import verdict
-from moefetch.traces.errors import UserError
 from moefetch.traces.format import DECODE, PREFILL, Trace, TraceMeta
 from moefetch.traces.writer import write_trace
 
@@ -124,12 +123,6 @@ def test_one_layer_alone(tmp_path):
     assert all(recall.later_layers() is None for recall in report.recall.values())
     assert report.recall["CCT+HT"].layer_0() is not None
     assert report.stats.cross_layer_recall is None
-
-
-def test_no_rows_is_a_users_mistake(tmp_path):
-    path = write(tmp_path / "t", np.empty((0, 2, 2), np.uint16))
-    with pytest.raises(UserError, match=re.escape(str(path))):
-        trace_report(path)
 
 
 def test_progress_grows_to_its_total(tmp_path):

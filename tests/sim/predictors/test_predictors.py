@@ -66,7 +66,7 @@ def test_scores_are_rounded_halves_up_and_clipped():
 def test_every_name_gives_its_class_and_an_unknown_one_lists_them():
     for name, (_, attribute) in PREDICTORS.items():
         assert predictor_class(name).__name__ == attribute
-    with pytest.raises(KeyError, match="known: st_moe, st_moe_paper, hints, previous_token"):
+    with pytest.raises(KeyError, match="known: st_moe, st_moe_paper, weights, hints, previous_token"):
         predictor_class("oracle")
 
 
