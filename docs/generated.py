@@ -11,7 +11,6 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,10 @@ from amaranth.hdl import Fragment
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.hw.counter_names import COUNTERS, LAWS
 from moefetch.hw.flat_ports import FlatPorts
+from moefetch.hw.markdown import code, table
 from moefetch.hw.prefetch_unit import PrefetchUnit
-from moefetch.hw.register_map import Access, Register, RegisterField, register_map
+from moefetch.hw.register_map import register_map
+from moefetch.hw.register_markdown import register_section, registers_markdown
 from moefetch.predictor_rtl.cct import CONFIDENCE_BITS
 from moefetch.predictor_rtl.weight_layout import groups_of, lanes_of
 from moefetch.sim.compare import LIMIT_MEANINGS, OWN_MEANINGS
@@ -36,24 +37,6 @@ from pydantic import BaseModel
 DOCS = Path(__file__).parent
 PLACE = re.compile(r"(<!-- begin ([\w-]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
 DEFAULT = UNIT_PRESETS["default"]
-ACCESS = {
-    Access.READ: "read",
-    Access.READ_WRITE: "read, write",
-    Access.CLEAR: "read, write 1 to clear",
-    Access.PULSE: "write 1 to start",
-}
-
-
-def table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a Markdown table."""
-    heading = list(heading)
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def code(text: object) -> str:
-    """Return text as code."""
-    return f"`{text}`"
 
 
 def field_texts(spec: type) -> dict[str, str]:
@@ -171,7 +154,7 @@ def platform_fields() -> str:
 
 
 def unit_fields() -> str:
-    """The fields of a unit's configuration with the values of both presets."""
+    """The fields of a unit's configuration with the values of the presets."""
     values = {name: preset.model_dump() for name, preset in UNIT_PRESETS.items()}
 
     def shown(value: object) -> str:
@@ -225,42 +208,7 @@ def weight_registers() -> str:
 
 def registers() -> str:
     """The register map of the default unit."""
-    found = register_map(DEFAULT)
-    summary = table(
-        ("offset", "register", "bits", "reset", "meaning"),
-        [(offset(r), code(r.name), r.width, f"`0x{r.reset:X}`", r.description) for r in found],
-    )
-    return "\n\n".join([summary, *(register_section(register) for register in found)])
-
-
-def offset(register: Register) -> str:
-    """Return a register's offset, or those of an array."""
-    return f"`0x{register.offset:03X}`" + (f" + {register.stride} i" if register.count > 1 else "")
-
-
-def register_section(register: Register) -> str:
-    """Return the fields of one register."""
-    index = f", i = 0 to {register.count - 1}" if register.count > 1 else ""
-    rows = [
-        (bits(field), code(field.name), ACCESS[field.access], span(field), field.description)
-        for field in register.fields
-    ]
-    heading = table(("bits", "field", "access", "range", "meaning"), rows)
-    return f"### {register.name}\n\nOffset {offset(register)}{index}. {register.description}\n\n{heading}"
-
-
-def bits(field: RegisterField) -> str:
-    """Return the place of a field in its register."""
-    return str(field.lsb) if field.width == 1 else f"{field.lsb + field.width - 1}:{field.lsb}"
-
-
-def span(field: RegisterField) -> str:
-    """Return what may be written to a field."""
-    if field.access is not Access.READ_WRITE:
-        return ""
-    if field.byte_address:
-        return f"multiples of {field.unit}"
-    return f"{field.minimum} to {field.maximum}"
+    return registers_markdown(register_map(DEFAULT))
 
 
 @functools.cache
