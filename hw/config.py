@@ -161,5 +161,51 @@ UNIT_PRESETS = {
         scan_lanes=2,
         horizon=2,
     ),
+    "edge": UnitConfig(
+        max_layers=8,
+        max_experts=32,
+        max_top_k=4,
+        slots=8,
+        slot_bytes=49152,
+        banks=2,
+        n_pe=2,
+        bus_bytes=16,
+        outstanding=4,
+        queue_depth=8,
+        scan_lanes=2,
+        horizon=2,
+        predictors=("st_moe",),
+    ),
+    "paper": UnitConfig(
+        max_layers=60,
+        max_experts=256,
+        max_top_k=8,
+        slots=32,
+        slot_bytes=1 << 19,
+        banks=8,
+        n_pe=8,
+        bus_bytes=128,
+        outstanding=8,
+        predictors=("st_moe_paper",),
+    ),
+    "large": UnitConfig(
+        max_layers=64,
+        max_experts=256,
+        max_top_k=8,
+        slots=256,
+        slot_bytes=1 << 17,
+        banks=16,
+        n_pe=8,
+        bus_bytes=64,
+        outstanding=16,
+        queue_depth=64,
+        predictors=("st_moe",),
+    ),
 }
-"""Named units: `default` serves the shipped traces and the models up to 32 x 64 experts, `tiny` is for tests."""
+"""Named units.
+
+`default` serves the shipped traces and the models up to 32 x 64 experts, `tiny` is for tests. `edge` fills a Lattice
+ECP5-85F: `moefetch-small` on `ecp5-ddr3`. `paper` has the sizes of the ST-MoE paper (arXiv 2606.15453): a table of 256
+rows of 8 entries for each of up to 60 layers, 8 processing elements, 16 MB of expert buffer; its slots of 512 KiB are
+ours. `large` is for 64 layers of 256 experts, all tables on chip.
+"""
