@@ -1,6 +1,8 @@
 """Banked expert SRAM: the room for experts, and the crossbar from its banks to processing elements."""
 
-from amaranth import Array, Cat, Module, Signal
+from itertools import zip_longest
+
+from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -62,7 +64,7 @@ class ExpertSram(wiring.Component):
             s1_write_data.eq(self.write.data),
         ]
         places = [self._place(m, port) for port in self.read]
-        words = Cat(bank.rdata for bank in self._banks)
+        words = [bank.rdata for bank in self._banks]
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             taken = s1_write & (s1_write_place.bank == place.bank)
             for q in range(p):
@@ -75,7 +77,7 @@ class ExpertSram(wiring.Component):
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             s1_bank = Signal.like(place.bank, name=f"s1_bank_{p}")
             m.d.sync += s1_bank.eq(place.bank)
-            m.d.comb += port.data.eq(words.word_select(s1_bank, len(port.data)))
+            m.d.comb += port.data.eq(_select(words, s1_bank))
         return m
 
     def _connect_address(self, m, index: int, write_place, read_places):
@@ -102,3 +104,11 @@ class ExpertSram(wiring.Component):
             base = Array(s // config.banks * config.slot_beats for s in range(config.slots))[port.slot]
         m.d.comb += [place.bank.eq(bank), place.addr.eq(base + port.beat)]
         return place
+
+
+def _select(words: list, index: Value) -> Value:
+    """Return the word at `index` through a tree of multiplexers: simulators copy words, and shift no wide vector."""
+    for bit in index:
+        pairs = zip_longest(words[::2], words[1::2])
+        words = [low if high is None else Mux(bit, high, low) for low, high in pairs]
+    return words[0]
