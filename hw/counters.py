@@ -4,6 +4,8 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .clock_gate import control_domain
+from .commit_counts import COUNTED
 from .config import UnitConfig, bits_for
 from .counter_names import COUNTERS, Advance
 
@@ -88,22 +90,26 @@ class CounterFile(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Build a register, and one for the snapshot, for each counter."""
+        """Build a register, and one for the snapshot, for each counter.
+
+        What changes with commits and register accesses alone is in the domain that rests between them.
+        """
         m = Module()
+        control = control_domain(self.config)
         snapshot = []
         for name, counter in COUNTERS.items():
             held = Signal(counter.width, name=f"snapshot_{name}")
             snapshot.append(held)
-            value = self._value(m, name)
+            value = self._value(m, name, control if name in COUNTED or name == "flushed" else "sync")
             with m.If(self.port.snapshot):
-                m.d.sync += held.eq(value)
+                m.d[control] += held.eq(value)
 
         with m.If(self.port.index < len(snapshot)):
-            m.d.sync += self.port.value.eq(Array(snapshot)[self.port.index])
+            m.d[control] += self.port.value.eq(Array(snapshot)[self.port.index])
         return m
 
-    def _value(self, m: Module, name: str):
-        """Return what counter `name` holds, building its register unless it is a gauge."""
+    def _value(self, m: Module, name: str, domain: str):
+        """Return what counter `name` holds, building its register in `domain` unless it is a gauge."""
         counter = COUNTERS[name]
         match counter.advance:
             case Advance.GAUGE:
@@ -116,7 +122,7 @@ class CounterFile(wiring.Component):
         start = {"issued": gauges.open, "generated": gauges.queued_open + gauges.open}.get(name, 0)
         value = Signal(counter.width, name=name)
         with m.If(self.port.clear):
-            m.d.sync += value.eq(start + step)
+            m.d[domain] += value.eq(start + step)
         with m.Else():
-            m.d.sync += value.eq(value + step)
+            m.d[domain] += value.eq(value + step)
         return value

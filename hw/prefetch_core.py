@@ -104,7 +104,7 @@ class PrefetchCore(wiring.Component):
         m.submodules.commit = self._commit = in_control(config, CommitPort(config=config))
         m.submodules.dma = self._dma = DmaController(config=config)
         m.submodules.sram = self._sram = ExpertSram(config=config)
-        m.submodules.counts = self._counts = CommitCounts(config=config)
+        m.submodules.counts = self._counts = in_control(config, CommitCounts(config=config))
         m.submodules.stalls = self._stalls = StallMonitor(config=config)
         m.submodules.counters = self._counters = CounterFile(config=config)
         self._connect_settings(m)
@@ -302,6 +302,6 @@ class PrefetchCore(wiring.Component):
         passes = intake.event.valid | merge.candidate.valid | self._predictors.busy
         commits = commit.busy | commit.classifying | commit.record_valid
         issues = (self._misses.r_rdy & dma.demand.ready & ~commit.blocked) | (
-            self._queue.head.valid & dma.prefetch.ready & ~commit.quiesced
+            self._queue.head.valid & (self._misses.level == 0) & dma.prefetch.ready & ~commit.quiesced
         )
         m.d.comb += self.awake.eq(arrives | leaves | passes | commits | issues)
