@@ -18,7 +18,7 @@ from ..sim.replay_result import ReplayJob
 from ..sim.report import require_writable
 from ..traces.errors import UserError
 from .console import next_command, output, progress, reports_errors
-from .replay import make_plan, read_trace
+from .replay import ENERGY_HELP, make_plan, read_trace
 
 DEFAULT_OUT = Path("build/compare")
 TABLE_WIDTH = 120
@@ -47,6 +47,7 @@ def compare(
     experts: Annotated[
         int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
     ] = None,
+    energy: Annotated[str | None, typer.Option(metavar="FILE", help=ENERGY_HELP)] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for compare.json and compare.csv.")] = DEFAULT_OUT,
 ) -> None:
     """Compare every policy on the cycle model: time, what it closes of the gap to the oracle, stalls, waste.
@@ -60,7 +61,7 @@ def compare(
             rows = read_trace(path, experts)
         plans.append(
             make_plan(path, rows, model=model, platform=platform, policy="all", scale=scale, unit=unit, tokens=tokens,
-                      batch=batch)
+                      batch=batch, energy=energy)
         )  # fmt: skip
     measures = [_measure(plan, warm_up) for plan in plans]
     comparisons = []

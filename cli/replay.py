@@ -13,6 +13,7 @@ import typer
 
 from ..hw.config import UNIT_PRESETS, UnitConfig
 from ..hw.unit_file import read_unit_config
+from ..sim.energy_table import energy_prices, load_energy_table
 from ..sim.golden.laws import LawBroken
 from ..sim.jobs import ReplayPlan, build_jobs, require_geometry
 from ..sim.model_spec import load_model
@@ -71,6 +72,7 @@ class Simulator(StrEnum):
     NATIVE = "native"
 
 
+ENERGY_HELP = "Energies and areas (TOML) that replace entries of the built-in table, or add to it."
 SIMULATOR_HELP = "The RTL's simulator; native: Verilator without cocotb, for long replays."
 
 
@@ -100,6 +102,7 @@ def replay(
         int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for report.json and report.csv.")] = DEFAULT_OUT,
+    energy: Annotated[str | None, typer.Option(metavar="FILE", help=ENERGY_HELP)] = None,
     budget: Annotated[int | None, typer.Option(min=0, help="Prefetches per event (st_moe, hints).")] = None,
     victim: Annotated[Victim | None, typer.Option(help="What gives way; default lru.")] = None,
     abort: Annotated[Abort | None, typer.Option(help="Wrong prefetches in flight; default never.")] = None,
@@ -125,7 +128,7 @@ def replay(
         rows = read_trace(trace, experts)
     plan = make_plan(
         trace, rows, model=model, platform=platform, policy=policy, scale=scale, unit=unit, tokens=tokens, batch=batch,
-        profiles=profile,
+        profiles=profile, energy=energy,
     )  # fmt: skip
     with progress("counting the profile"):
         jobs = build_jobs(plan, policies, options, skipped=_note if policy == "all" else None)
@@ -165,9 +168,11 @@ def make_plan(
     tokens: int | None = None,
     batch: int = 1,
     profiles: list[str] | None = None,
+    energy: str | None = None,
 ) -> ReplayPlan:
     """Return the plan of a replay; raises UserError naming what does not go together."""
     model_spec, platform_spec = load_model(model), load_platform(platform)
+    prices = energy_prices(platform_spec, load_energy_table(energy))
     require_geometry(path, trace, model_spec)
     policies = parse_policies(policy)
     default = with_predictors(UNIT_PRESETS[DEFAULT_UNIT], policies)
@@ -177,7 +182,8 @@ def make_plan(
         factor = largest_valid_scale(model_spec, platform_spec, chosen, policies, trace.meta.top_k)
     workload = derive(model_spec, platform_spec, factor)
     fitted = _unit_for(unit, chosen, workload)
-    return ReplayPlan(path, trace, workload, fitted, tokens, batch, _read_profiles(profiles, trace, fitted))
+    given = _read_profiles(profiles, trace, fitted)
+    return ReplayPlan(path, trace, workload, fitted, tokens, batch, given, prices)
 
 
 def _read_profiles(names: list[str] | None, trace: Trace, unit: UnitConfig) -> tuple[AnyProfile, ...] | None:

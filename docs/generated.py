@@ -25,9 +25,12 @@ from moefetch.hw.register_markdown import register_section, registers_markdown
 from moefetch.predictor_rtl.cct import CONFIDENCE_BITS
 from moefetch.predictor_rtl.weight_layout import groups_of, lanes_of
 from moefetch.sim.compare import LIMIT_MEANINGS, OWN_MEANINGS
-from moefetch.sim.metrics import FIGURES, LABELS
+from moefetch.sim.energy_figures import ENERGY_FIGURES
+from moefetch.sim.energy_table import energy_prices, load_energy_table
+from moefetch.sim.figure import LABELS
+from moefetch.sim.metrics import FIGURES
 from moefetch.sim.model_spec import ModelSpec, load_model
-from moefetch.sim.platform_spec import BackgroundSpec, ComputeSpec, LinkSpec, PlatformSpec, load_platform
+from moefetch.sim.platform_spec import BackgroundSpec, ComputeSpec, EnergySpec, LinkSpec, PlatformSpec, load_platform
 from moefetch.sim.policies import KNOWN_POLICIES, POLICIES
 from moefetch.sim.preset_files import preset_names
 from moefetch.sim.trace_figures import TRACE_FIGURES
@@ -62,7 +65,7 @@ def limits(spec: type[BaseModel], name: str) -> str:
 def spec_rows(spec: type[BaseModel], prefix: str = "") -> list[tuple[str, str, str]]:
     """Return (field, range, meaning) of a specification."""
     texts = field_texts(spec)
-    parts = {"link", "background", "compute"}
+    parts = {"link", "background", "compute", "energy"} if spec is PlatformSpec else set()
     return [
         (code(prefix + name), limits(spec, name), texts.get(name, "name that reports print"))
         for name in spec.model_fields
@@ -74,6 +77,42 @@ def figures() -> str:
     """Every derived figure with its formula, as sim/metrics.py computes it."""
     rows = [(code(figure.name), figure.formula, figure.unit, figure.label) for figure in FIGURES]
     return table(("figure", "formula", "unit", "label"), rows)
+
+
+def energy_figures() -> str:
+    """The figures of energy and area."""
+    rows = [(code(figure.name), figure.formula, figure.unit, figure.label) for figure in ENERGY_FIGURES]
+    return table(("figure", "formula", "unit", "label"), rows)
+
+
+def energies() -> str:
+    """The energy of each memory and link, with its source."""
+    found = load_energy_table().memory.items()
+    rows = [(code(name), f"{m.picojoules_per_bit:g}", m.basis, m.node or "", m.source) for name, m in found]
+    return table(("memory", "pJ/bit", "basis", "process", "source"), rows)
+
+
+def sram_nodes() -> str:
+    """The area of SRAM in each process, with its source."""
+    rows = [
+        (code(name), f"{n.cell_um2:g}", f"{n.array_efficiency:.2f}", f"{n.array_efficiency / n.cell_um2:.1f}", n.source)
+        for name, n in load_energy_table().node.items()
+    ]
+    return table(("process", "cell, um2", "array efficiency", "Mbit/mm2", "source of the cell"), rows)
+
+
+def platform_energies() -> str:
+    """What each platform preset is built of."""
+    rows = []
+    for spec in map(load_platform, preset_names("platforms")):
+        prices = energy_prices(spec, load_energy_table())
+        assert spec.energy is not None and prices is not None
+        hops = " + ".join(map(code, spec.energy.link))
+        rows.append(
+            (code(spec.name), hops, f"{prices.link:g}", f"{code(spec.energy.slots)} {prices.slots:g}",
+             f"{code(spec.energy.tables)} {prices.tables:g}")
+        )  # fmt: skip
+    return table(("platform", "link", "pJ/bit", "slots, pJ/bit", "tables, pJ/bit"), rows)
 
 
 def compare_figures() -> str:
@@ -144,7 +183,8 @@ def model_fields() -> str:
 def platform_fields() -> str:
     """The fields of a platform file."""
     rows = spec_rows(PlatformSpec)
-    for prefix, spec in (("link", LinkSpec), ("background", BackgroundSpec), ("compute", ComputeSpec)):
+    parts = {"link": LinkSpec, "background": BackgroundSpec, "compute": ComputeSpec, "energy": EnergySpec}
+    for prefix, spec in parts.items():
         rows += spec_rows(spec, f"{prefix}.")
     texts = {
         "`background.period_cycles`": "Cycles from one start of background traffic to the next; 0 for none.",
@@ -265,11 +305,13 @@ def top_k_shapes() -> str:
 
 
 TABLES = {
-    "compare-figures": compare_figures, "counters": counters, "figures": figures,
+    "compare-figures": compare_figures, "counters": counters, "energies": energies,
+    "energy-figures": energy_figures, "figures": figures,
     "hint-horizons": hint_horizons, "importers": importers,
     "labels": labels, "laws": laws, "model-fields": model_fields, "models": models,
-    "platform-fields": platform_fields, "platforms": platforms, "policies": policies, "ports": ports,
-    "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative,
+    "platform-energies": platform_energies, "platform-fields": platform_fields, "platforms": platforms,
+    "policies": policies, "ports": ports,
+    "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative, "sram-nodes": sram_nodes,
     "top-k-shapes": top_k_shapes, "trace-figures": trace_figures, "unit-fields": unit_fields,
     "weight-registers": weight_registers, "weight-tables": weight_tables,
 }  # fmt: skip

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from .bootstrap import Interval, draw_sequences, percentile_interval, resampled_percentiles
+from .figure import Label
 from .jobs import ReplayPlan, build_jobs
 from .measured_run import BUCKETS, Measured, MeasuredRun
-from .metrics import FIGURES, Label, derive_figures, ratio
+from .metrics import FIGURES, derive_figures
 from .model_policies import MODEL_POLICIES
 from .policies import POLICIES, PolicyOptions
 from .replay_result import ReplayJob
+from .replay_run import ratio
 from .report import BY_MODEL
 from .roofline import belady_loads, link_cycles
 
@@ -150,7 +152,10 @@ class Comparison:
 
     def _row(self, run: Measured) -> PolicyFigures:
         policy, measure = run.whole.job.policy, run.measure
-        whole = MeasuredRun(run.result, self._run(ON_DEMAND).result, self.tokens, measure.all_resident)
+        whole = MeasuredRun(
+            run.result, self._run(ON_DEMAND).result, self.plan.prices, self.tokens, measure.all_resident,
+            run.table_bits_moved,
+        )  # fmt: skip
         mean = run.result.cycles / self.steps
         figures = derive_figures(whole) | {"speed_up": self.speed_up_of(mean), "gap_closed": self.gap_closed_by(mean)}
         intervals = self._intervals(run)
@@ -205,7 +210,7 @@ class Comparison:
         baseline = self._run(ON_DEMAND)
         for counts in self._draws:
             tokens = int(counts @ np.array(run.measure.tokens))
-            sample = MeasuredRun(run.with_counts(counts, []), baseline.with_counts(counts, []), tokens)
+            sample = MeasuredRun(run.with_counts(counts, []), baseline.with_counts(counts, []), None, tokens)
             for figure in chosen:
                 found[figure.name].append(figure.of(sample))
         return found

@@ -12,8 +12,9 @@ from rich.table import Table
 from ..traces.atomic import replacing
 from .bootstrap import CONFIDENCE, RESAMPLES, SEED, Interval
 from .compare import LIMIT_MEANINGS, LOSES, MEANINGS, ON_DEMAND, ORACLE, ROOFLINE, Comparison, PolicyFigures
+from .energy_table import energy_statement
+from .figure import LABELS
 from .measured_run import BUCKETS
-from .metrics import LABELS
 from .policies import POLICIES
 from .prediction_time import prediction_cycles
 from .report import make_folder
@@ -33,6 +34,12 @@ SHOWN = {
     "timeliness": "timeliness",
     "wasted": "wasted_bytes_per_token",
     "link": "link_bytes_per_token",
+    "link uJ": "link_energy_per_token",
+    "slots uJ": "slot_energy_per_token",
+    "tables uJ": "table_energy_per_token",
+    "wasted uJ": "wasted_energy_per_token",
+    "all uJ": "energy_per_token",
+    "EDP": "edp",
 }
 """Heading in the terminal's tables -> the figure whose formula stands below them."""
 Cell = Callable[[PolicyFigures], str]
@@ -59,7 +66,7 @@ def write_comparisons(comparisons: Sequence[Comparison], out: Path) -> list[Path
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """Return the terminal's tables: time, where the cycles go, what is prefetched."""
+    """Return the terminal's tables: time, where the cycles go, what is prefetched, energy where there are prices."""
     workload = comparison.plan.workload
     title = f"{comparison.plan.path.name}: {workload.model} on {workload.platform}, cycles a step"
     time = _table(title, comparison, _TIME)
@@ -69,10 +76,12 @@ def tables(comparison: Comparison) -> list[Table]:
             _plain(None if cycles is None else comparison.speed_up_of(cycles), ".3f"), "",
             _plain(None if cycles is None else comparison.gap_closed_by(cycles), ".0%"), "limit",
         )  # fmt: skip
+    energy = [_table("energy of moving experts and tables, a token", comparison, _ENERGY)]
     return [
         time,
         _table("where the cycles of a step go, % of the policy's own", comparison, _STACK),
         _table("what was prefetched", comparison, _PREFETCH),
+        *(energy if comparison.plan.prices else []),
     ]
 
 
@@ -100,6 +109,7 @@ def caption(comparison: Comparison) -> list[str]:
         interval_statement(comparison),
         *(f"{heading} = {MEANINGS[name].formula}" for heading, name in SHOWN.items()),
         f"second table: {STACK_FORMULA}",
+        f"energy, modelled: {energy_statement(plan.prices)}",
         *(f"{name} = {meaning.formula}" for name, meaning in LIMIT_MEANINGS.items()),
         *(["no roofline: the slots do not hold the largest event"] if comparison.limits[ROOFLINE] is None else []),
     ]
@@ -160,6 +170,7 @@ def _document(comparison: Comparison) -> dict[str, Any]:
         "unit_digest": plan.unit.digest,
         "workload": plan.workload.model_dump(),
         "profile": plan.profile_statement(),
+        "energy": None if plan.prices is None else plan.prices._asdict(),
         "warm_up_steps": comparison.runs[0].measure.warm_up,
         "steps": comparison.steps,
         "tokens": comparison.tokens,
@@ -246,4 +257,13 @@ _PREFETCH: tuple[tuple[str, Cell], ...] = (
     ("timeliness", _figure("timeliness", ".1%")),
     ("wasted\nbytes/token", _figure("wasted_bytes_per_token", ",.0f")),
     ("link\nbytes/token", _figure("link_bytes_per_token", ",.0f")),
+)
+_ENERGY: tuple[tuple[str, Cell], ...] = (
+    ("link\nuJ", _figure("link_energy_per_token", ",.1f")),
+    ("slots\nuJ", _figure("slot_energy_per_token", ",.1f")),
+    ("tables\nuJ", _figure("table_energy_per_token", ",.4f")),
+    ("wasted\nuJ", _figure("wasted_energy_per_token", ",.1f")),
+    ("all\nuJ", _figure("energy_per_token", ",.1f")),
+    ("all, times\nthat of none", _figure("energy_ratio", ".3f")),
+    ("EDP, times\nthat of none", _figure("edp_ratio", ".3f")),
 )

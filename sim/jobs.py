@@ -12,6 +12,7 @@ from ..hw.config import UnitConfig
 from ..hw.replay_words import HEADER
 from ..traces.errors import UserError
 from ..traces.format import ABSENT, Trace
+from .energy_table import EnergyPrices
 from .event_columns import EventColumns, event_columns
 from .model_spec import ModelSpec
 from .policies import Policy, PolicyOptions, policy_settings
@@ -65,7 +66,8 @@ class ReplayPlan:
     """What all policies of a replay share.
 
     `tokens` is the number of decode steps asked for, None for all; `batch` the sequences of a step; `given` the
-    predictors' tables before the replay, none if it is empty, or None for those counted on the trace's end.
+    predictors' tables before the replay, none if it is empty, or None for those counted on the trace's end; `prices`
+    the platform's energies and areas, None for reports without them.
     """
 
     path: Path
@@ -75,6 +77,7 @@ class ReplayPlan:
     tokens: int | None
     batch: int = 1
     given: tuple[AnyProfile, ...] | None = None
+    prices: EnergyPrices | None = None
 
     def __post_init__(self) -> None:
         if self.batch * self.trace.meta.top_k > MAX_BEATS:

@@ -10,8 +10,9 @@ from ..hw.counter_names import LAWS, with_aliases
 from .all_resident import all_resident_cycles
 from .event_columns import EventColumns
 from .golden.laws import check_laws
-from .metrics import Run
 from .replay_result import ReplayJob, ReplayResult
+from .replay_run import Run
+from .table_traffic import bits_of_events
 from .workload import Workload
 
 BUCKETS = LAWS["cycles"]
@@ -54,6 +55,7 @@ class MeasuredRun(Run):
 
     tokens_counted: int = 0
     all_resident_counted: int = 0
+    table_bits_counted: int = 0
 
     @property
     def tokens(self) -> int:
@@ -64,6 +66,11 @@ class MeasuredRun(Run):
     def all_resident(self) -> int:
         """Cycles of the part with every expert resident."""
         return self.all_resident_counted
+
+    @property
+    def table_bits_moved(self) -> int:
+        """Table bits read and written in the part."""
+        return self.table_bits_counted
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,11 @@ class Measured:
         """The result without the warm-up."""
         steps = self.whole.step_cycles[self.measure.warm_up :]
         return self.with_counts(np.ones(len(self.parts), np.int64), steps)
+
+    @property
+    def table_bits_moved(self) -> int:
+        """Table bits read and written without the warm-up."""
+        return int(bits_of_events(self.whole.job)[self.measure.marks[0] :].sum())
 
     @cached_property
     def part_cycles(self) -> tuple[int, ...]:

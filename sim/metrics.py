@@ -1,85 +1,11 @@
 """What is derived from a replay's counters: each figure with its name, formula, unit and label."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
-from typing import Literal, NamedTuple
 
-from .all_resident import all_resident_cycles
-from .event_columns import EventColumns
-from .replay_result import ReplayResult
-
-Label = Literal["measured", "simulated", "modelled"]
-LABELS: dict[Label, str] = {
-    "measured": "taken on this machine, or from the recorded trace",
-    "simulated": "counted by the engine, cycle by cycle",
-    "modelled": "computed from a model, or from simulated figures and the presets' assumptions",
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """A replay's result with what its figures are compared with.
-
-    `baseline` is the result of policy none on the same job, None if it was not run.
-    """
-
-    result: ReplayResult
-    baseline: ReplayResult | None = None
-
-    @property
-    def tokens(self) -> int:
-        """Tokens generated: those of each step's first event."""
-        return EventColumns.of(self.result.job.events).tokens
-
-    @property
-    def link_beats(self) -> int:
-        """Beats that crossed the link."""
-        return link_beats(self.result)
-
-    @property
-    def wasted_beats(self) -> int:
-        """Beats that crossed the link and were no use: all but those of misses, used prefetches and open ones."""
-        counters = self.result.counters
-        fetched = counters["demand_issued"] - counters["demand_failed"] + counters["late"]
-        kept = fetched + counters["timely"] + counters["open"]
-        return max(0, self.link_beats - kept * self.result.job.workload.expert_beats)
-
-    @property
-    def all_resident(self) -> int:
-        """Cycles of the all-resident run."""
-        return all_resident_cycles(self.result.job.events, self.result.job.workload)
-
-    def real_bytes_per_token(self, beats: int) -> float | None:
-        """Return bytes of the unscaled model a token."""
-        workload = self.result.job.workload
-        return ratio(beats * workload.bus_bytes * workload.scale, self.tokens)
-
-    def real_microseconds(self, cycles: float | None) -> float | None:
-        """Return the time of the unscaled model."""
-        workload = self.result.job.workload
-        return None if cycles is None else cycles * workload.scale / workload.clock_hz * 1e6
-
-
-class Figure(NamedTuple):
-    """One derived figure; `of` returns None where it has no value (nothing was counted, or nothing to compare with)."""
-
-    name: str
-    formula: str
-    unit: str
-    label: Label
-    of: Callable[[Run], float | int | None]
-
-
-def link_beats(result: ReplayResult) -> int:
-    """Return the beats that crossed the link, discarded ones included."""
-    counters = result.counters
-    return counters["demand_beats"] + counters["prefetch_beats"] + counters["discarded_beats"]
-
-
-def ratio(part: float, whole: float) -> float | None:
-    """Return `part` / `whole`, None for 0."""
-    return part / whole if whole else None
+from .energy_figures import ENERGY_FIGURES
+from .figure import Figure
+from .replay_run import Run, link_beats, mean_step, ratio
 
 
 def percentile(values: list[int], share: float) -> int | None:
@@ -109,10 +35,6 @@ def _coverage(run: Run) -> float | None:
 
 def _traffic(run: Run) -> float | None:
     return None if run.baseline is None else ratio(run.link_beats, link_beats(run.baseline))
-
-
-def _mean_step(run: Run) -> float | None:
-    return ratio(sum(run.result.step_cycles), len(run.result.step_cycles))
 
 
 def _step_percentile(share: float) -> Callable[[Run], int | None]:
@@ -155,7 +77,7 @@ FIGURES = (
         lambda run: run.real_bytes_per_token(run.wasted_beats),
     ),
     Figure("traffic_ratio", "link beats / link beats of the run without prefetch", "ratio", "simulated", _traffic),
-    Figure("tpot_mean", "cycles / steps", "cycles", "simulated", _mean_step),
+    Figure("tpot_mean", "cycles / steps", "cycles", "simulated", mean_step),
     Figure("tpot_p50", "nearest-rank percentile of a step's cycles", "cycles", "simulated", _step_percentile(0.5)),
     Figure("tpot_p95", "nearest-rank percentile of a step's cycles", "cycles", "simulated", _step_percentile(0.95)),
     Figure("tpot_p99", "nearest-rank percentile of a step's cycles", "cycles", "simulated", _step_percentile(0.99)),
@@ -164,7 +86,7 @@ FIGURES = (
         "tpot_mean x scale / clock",
         "microseconds of the real size",
         "modelled",
-        lambda run: run.real_microseconds(_mean_step(run)),
+        lambda run: run.real_microseconds(mean_step(run)),
     ),
     Figure(
         "tpot_p99_us",
@@ -188,6 +110,7 @@ FIGURES = (
         "modelled",
         lambda run: ratio(_exposed(run), run.result.cycles),
     ),
+    *ENERGY_FIGURES,
 )
 """Every derived figure, in the order of reports."""
 

@@ -61,6 +61,19 @@ class ComputeSpec(BaseModel):
     """Rate of one processing element."""
 
 
+class EnergySpec(BaseModel):
+    """What a platform is built of: names in the energy table (sim/energy_table.py)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    link: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Everything that a bit passes from the memory that holds the experts to the unit; their energies add up."""
+    slots: str
+    """What the slots lie in."""
+    tables: str
+    """What the predictor's tables lie in."""
+
+
 class PlatformSpec(BaseModel):
     """A machine. `source` says for each number where it comes from (fields of parts as `link.latency_ns`)."""
 
@@ -78,6 +91,8 @@ class PlatformSpec(BaseModel):
     link: LinkSpec
     background: BackgroundSpec = BackgroundSpec()
     compute: ComputeSpec
+    energy: EnergySpec | None = None
+    """None: reports have no energy."""
     source: dict[str, str] = {}
     """Field -> where its number comes from."""
 

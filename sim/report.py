@@ -16,12 +16,15 @@ from rich.table import Table
 from ..hw.counter_names import LAWS
 from ..traces.atomic import replacing
 from ..traces.errors import UserError
+from .energy_table import energy_statement
+from .figure import LABELS
 from .golden.laws import LawBroken, check_laws
 from .jobs import ReplayPlan
-from .metrics import FIGURES, LABELS, Run, derive_figures, ratio
+from .metrics import FIGURES, derive_figures
 from .policies import KNOWN_POLICIES
 from .prediction_time import prediction_cycles
 from .replay_result import ReplayResult
+from .replay_run import Run, ratio
 
 REPORT_VERSION = 1
 REPORT_JSON = "report.json"
@@ -36,6 +39,7 @@ LABELLED = {
     "cycles": "simulated",
     "statistics": "simulated",
     "golden": "simulated",
+    "energy": "modelled",
     "engine.wall_seconds": "measured",
     "engine.cycles_per_second": "measured",
 }
@@ -62,7 +66,7 @@ class ReplayReport:
     def runs(self) -> list[Run]:
         """Each result with the one without prefetch beside it, where that was run."""
         baseline = next((result for result in self.results if result.job.policy == "none"), None)
-        return [Run(result, baseline) for result in self.results]
+        return [Run(result, baseline, self.plan.prices) for result in self.results]
 
     def documents(self) -> dict[str, dict[str, Any]]:
         """Return policy -> what `report.json` says of it."""
@@ -118,9 +122,10 @@ class ReplayReport:
             f"scale {workload.scale}: {statement}; unit {self.plan.unit.digest}; {self._slots()}",
             f"profile {self.plan.profile_statement()}",
             check,
-            f"{engine}; TPOT in us and exposed stall are modelled; "
+            f"{engine}; TPOT in us, uJ/token and exposed stall are modelled; "
             "accuracy = (timely + late) / (issued - open), coverage = 1 - miss / miss of none, "
             "timeliness = timely / (timely + late)",
+            f"uJ/token: {energy_statement(self.plan.prices)}",
         ]
 
     def _slots(self) -> str:
@@ -145,6 +150,7 @@ class ReplayReport:
             "labels": LABELS,
             "labelled": {part: _label(label, result) for part, label in LABELLED.items()},
             "config": self._config(run),
+            "energy": None if self.plan.prices is None else self.plan.prices._asdict(),
             "trace": self._trace(),
             "engine": {
                 "name": result.engine,
@@ -291,6 +297,7 @@ _COLUMNS = (
     ("coverage", lambda _, figures: _share(figures["coverage"])),
     ("timeliness", lambda _, figures: _share(figures["timeliness"])),
     ("link bytes/token", lambda _, figures: _number(figures["link_bytes_per_token"])),
+    ("uJ/token", lambda _, figures: _number(figures["energy_per_token"])),
     ("exposed stall", lambda _, figures: _number(figures["exposed_stall"])),
 )
 """Heading and cell of each column of the table."""

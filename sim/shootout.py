@@ -22,6 +22,7 @@ from .prediction_time import prediction_cycles
 from .predictors.interface import MAX_SCORE
 from .profile import Profile
 from .recall import ranking_budgets
+from .storage_bits import table_bits
 from .weight_profile import WeightProfile
 
 CALIBRATION_STEP = 8
@@ -217,18 +218,17 @@ def _named_without_weights(
 
 def _cost(label: str, unit: UnitConfig, n_layers: int, n_experts: int, top_k: int) -> tuple[int, int | None]:
     """Return table bits of the whole model, and cycles to the k-th candidate."""
-    expert_bits = (n_experts - 1).bit_length()
     if label.startswith("weights"):
         forms = {name: rules for name, rules, _ in _weight_forms(unit)}
         rules = forms[label]
         fitted = unit.replace(
             max_experts=max(2, n_experts), max_top_k=top_k, predictor_lanes=1, predictors=("weights",)
         )
-        bits = n_layers * len(rules.sources) * n_experts**2 * rules.bits
+        bits = table_bits("weights", n_layers, n_experts, top_k, rules)
         return bits, prediction_cycles(fitted, KNOWN_POLICIES["weights"], top_k)
     if label.startswith("ST-MoE"):
         fitted = unit.replace(max_experts=max(2, n_experts), max_top_k=top_k, predictor_lanes=1)
-        bits = n_layers * (n_experts * top_k * (expert_bits + 2) + n_experts)
+        bits = table_bits("st_moe", n_layers, n_experts, top_k, unit.weight_rules)
         return bits, prediction_cycles(fitted, KNOWN_POLICIES["st_moe"], top_k)
     bits = {
         "previous token": n_layers * n_experts,

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .metrics import Label
+from .figure import Label
 
 
 class TraceFigure(NamedTuple):

@@ -51,3 +51,21 @@ def test_a_warm_up_that_leaves_nothing_is_refused_before_anything_runs(tmp_path)
         f"error: --warm-up 12: must be below the 12 decode steps replayed of {tmp_path / 'toy0.parquet'}"
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_energies_are_those_of_the_users_file(tmp_path):
+    own = tmp_path / "own.toml"
+    platform = tmp_path / "bench.toml"
+    arguments = list(toy_arguments(tmp_path))
+    platform.write_text(platform.read_text() + '[energy]\nlink = ["wire"]\nslots = "wire"\ntables = "wire"\n')
+    own.write_text('[memory.wire]\npicojoules_per_bit = 2\nbasis = "assumed"\nsource = "none"\n')
+    result = run(*arguments, "--energy", own)
+    (found,) = json.loads((tmp_path / "out" / "compare.json").read_text())["comparisons"]
+    assert (found["energy"]["link"], found["energy"]["entries"]["wire"]["source"]) == (2, "none")
+    figures = found["policies"]["none"]["figures"]
+    bits = figures["link_bytes_per_token"]["value"] * 8
+    assert figures["link_energy_per_token"]["value"] == pytest.approx(bits * 2 / 1e6)
+    assert figures["energy_ratio"]["value"] == figures["edp_ratio"]["value"] == 1
+    assert "energy of moving experts and tables" in result.stdout
+    result = run(*arguments, status=2)
+    assert result.stderr.startswith("error: platform bench: energy.link = 'wire': must be a memory of the table")

@@ -12,6 +12,7 @@ from moefetch.cli.main import app
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
 from moefetch.hw.counter_names import COUNTERS, LAWS
 from moefetch.hw.register_map import register_map
+from moefetch.sim.energy_table import EnergyTable
 from moefetch.sim.model_spec import ModelSpec, load_model
 from moefetch.sim.platform_spec import PlatformSpec, load_platform
 from moefetch.sim.workload import derive
@@ -186,9 +187,10 @@ def test_toml_examples_are_valid():
         for text in blocks(page, "toml"):
             fields = tomllib.loads(text)
             spec = ModelSpec if "top_k" in fields else PlatformSpec if "clock_hz" in fields else UnitConfig
+            spec = EnergyTable if "memory" in fields else spec
             spec.model_validate(fields)
             seen.add(spec)
-    assert seen == {ModelSpec, PlatformSpec, UnitConfig}
+    assert seen == {EnergyTable, ModelSpec, PlatformSpec, UnitConfig}
 
 
 def test_python_examples_run(page, tmp_path, monkeypatch, capsys):

@@ -11,7 +11,8 @@ from moefetch.sim.compare import (
     default_warm_up,
     policy_texts,
 )
-from moefetch.sim.metrics import LABELS, percentile
+from moefetch.sim.figure import LABELS
+from moefetch.sim.metrics import percentile
 from moefetch.sim.model_policies import MODEL_POLICIES
 from moefetch.sim.policies import POLICIES
 

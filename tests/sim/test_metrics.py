@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from moefetch.hw.counter_names import COUNTERS
 from moefetch.sim.all_resident import all_resident_cycles
-from moefetch.sim.metrics import FIGURES, LABELS, Run, derive_figures, percentile
+from moefetch.sim.figure import LABELS
+from moefetch.sim.metrics import FIGURES, derive_figures, percentile
 from moefetch.sim.policies import POLICIES, PolicyOptions
 from moefetch.sim.replay_result import ReplayResult
+from moefetch.sim.replay_run import Run
 
 from .test_jobs import plan_of
 

@@ -5,9 +5,10 @@ import json
 
 import pytest
 from moefetch.hw.counter_names import COUNTERS, LAWS
+from moefetch.sim.figure import LABELS
 from moefetch.sim.golden.laws import LawBroken
 from moefetch.sim.jobs import build_jobs
-from moefetch.sim.metrics import FIGURES, LABELS
+from moefetch.sim.metrics import FIGURES
 from moefetch.sim.policies import POLICIES, PolicyOptions
 from moefetch.sim.report import ReplayReport, require_writable
 from moefetch.traces.errors import UserError
