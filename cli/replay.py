@@ -11,31 +11,22 @@ from typing import Annotated
 
 import typer
 
-from ..hw.config import UNIT_PRESETS, UnitConfig
 from ..hw.unit_file import read_unit_config
 from ..sim.energy_table import energy_prices, load_energy_table
 from ..sim.golden.laws import LawBroken
-from ..sim.jobs import ReplayPlan, build_jobs, require_geometry
+from ..sim.jobs import ReplayPlan, build_jobs
 from ..sim.model_spec import load_model
+from ..sim.planning import AUTO_SCALE, DEFAULT_UNIT, parse_scale, plan_replay, read_trace
 from ..sim.platform_spec import load_platform
 from ..sim.policies import KNOWN_POLICIES, PolicyOptions, parse_policies
-from ..sim.prediction_time import largest_valid_scale
-from ..sim.profile_files import AnyProfile, load_profile, require_profile_fits
 from ..sim.report import ReplayReport, require_writable
 from ..sim.simulator import SimulationError
-from ..sim.unit_fit import fit_unit, require_fit, with_predictors
-from ..sim.workload import Workload, derive
-from ..traces.errors import UserError
 from ..traces.format import Trace
-from ..traces.importers.base import ImportOptions
-from ..traces.importers.table import import_trace
 from .console import next_command, output, progress, reports_errors
 from .model_engine import replay_on_model
 from .replay_engine import replay_on_rtl, require_simulator
 
 FAILED_STATUS = 1
-NO_PROFILE = "none"
-DEFAULT_UNIT = "default"
 TABLE_WIDTH = 150
 
 
@@ -149,13 +140,6 @@ def replay(
         )
 
 
-def read_trace(path: Path, experts: int | None = None) -> Trace:
-    """Return a trace of either kind, whole: the profile is counted on its end. Raises UserError."""
-    if path.suffix == ".parquet":
-        return Trace.read(path)
-    return import_trace(path, None, ImportOptions(n_experts=experts))
-
-
 def make_plan(
     path: Path,
     trace: Trace,
@@ -163,61 +147,29 @@ def make_plan(
     model: str,
     platform: str,
     policy: str,
-    scale: str = "auto",
+    scale: str = AUTO_SCALE,
     unit: str | None = None,
     tokens: int | None = None,
     batch: int = 1,
     profiles: list[str] | None = None,
     energy: str | None = None,
 ) -> ReplayPlan:
-    """Return the plan of a replay; raises UserError naming what does not go together."""
-    model_spec, platform_spec = load_model(model), load_platform(platform)
-    prices = energy_prices(platform_spec, load_energy_table(energy))
-    require_geometry(path, trace, model_spec)
-    policies = parse_policies(policy)
-    default = with_predictors(UNIT_PRESETS[DEFAULT_UNIT], policies)
-    chosen = read_unit_config(unit) if unit is not None else default
-    factor = _parse_scale(scale)
-    if factor is None:
-        factor = largest_valid_scale(model_spec, platform_spec, chosen, policies, trace.meta.top_k)
-    workload = derive(model_spec, platform_spec, factor)
-    fitted = _unit_for(unit, chosen, workload)
-    given = _read_profiles(profiles, trace, fitted)
-    return ReplayPlan(path, trace, workload, fitted, tokens, batch, given, prices)
-
-
-def _read_profiles(names: list[str] | None, trace: Trace, unit: UnitConfig) -> tuple[AnyProfile, ...] | None:
-    if not names:
-        return None
-    if NO_PROFILE in names:
-        if len(names) > 1:
-            raise UserError(f"--profile {NO_PROFILE}: must be the only one")
-        return ()
-    meta, found = trace.meta, {}
-    for path in map(Path, names):
-        profile = load_profile(path)
-        require_profile_fits(
-            profile, path, n_layers=meta.n_layers, n_experts=meta.n_experts, top_k=meta.top_k, rules=unit.weight_rules
-        )
-        if type(profile) in found:
-            raise UserError(f"--profile {path}: is of the same predictor as another")
-        found[type(profile)] = profile
-    return tuple(found.values())
-
-
-def _parse_scale(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"--scale {text}: must be auto, or a whole number from 1 on")
-    return int(text)
-
-
-def _unit_for(name: str | None, chosen: UnitConfig, workload: Workload) -> UnitConfig:
-    if name is None:
-        return fit_unit(chosen, workload)
-    require_fit(chosen, workload, name)
-    return chosen
+    """Return the plan of a replay from what the options say; raises UserError naming what does not go together."""
+    platform_spec = load_platform(platform)
+    return plan_replay(
+        path,
+        trace,
+        model=load_model(model),
+        platform=platform_spec,
+        policies=parse_policies(policy),
+        scale=parse_scale(scale),
+        unit=None if unit is None else read_unit_config(unit),
+        unit_name=unit or DEFAULT_UNIT,
+        tokens=tokens,
+        batch=batch,
+        profiles=profiles,
+        prices=energy_prices(platform_spec, load_energy_table(energy)),
+    )
 
 
 def print_report(report: ReplayReport) -> None:
