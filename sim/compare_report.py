@@ -16,7 +16,7 @@ from .energy_table import energy_statement
 from .figure import LABELS
 from .measured_run import BUCKETS
 from .policies import POLICIES
-from .prediction_time import prediction_cycles
+from .prediction_time import slowest_prediction
 from .report import make_folder
 
 COMPARE_VERSION = 1
@@ -128,7 +128,7 @@ def interval_statement(comparison: Comparison) -> str:
 def scale_statement(comparison: Comparison) -> str:
     """Say whether the scale is valid, for the slowest prediction."""
     plan = comparison.plan
-    slowest = max(prediction_cycles(plan.unit, policy, plan.trace.meta.top_k) for policy in POLICIES.values())
+    slowest = slowest_prediction(plan.unit, POLICIES.values(), plan.trace.meta.top_k)
     return plan.workload.to_scale(slowest)[1]
 
 

@@ -1,6 +1,7 @@
 """From a trace, a model and a platform to the jobs that an engine replays."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -118,6 +119,14 @@ class ReplayPlan:
             return next((profile for profile in self.given if isinstance(profile, WeightProfile)), None)
         part = self.trace.select(self.profiled_rows)
         return WeightProfile.train(part.experts, part.sequence_starts(), part.meta.n_experts, self.unit.weight_rules)
+
+    def on(self, workload: Workload, unit: UnitConfig) -> "ReplayPlan":
+        """Return the plan of the same steps on another workload and unit; what both share is worked out once."""
+        other = copy(self)  # with what is cached; the steps were checked when this plan was made
+        other.__dict__.update(workload=workload, unit=unit)
+        if unit.weight_rules != self.unit.weight_rules:
+            other.__dict__.pop("weight_profile", None)
+        return other
 
     def profile_statement(self) -> str:
         """Say on what the profile was counted and how much of it is replayed."""

@@ -74,9 +74,7 @@ def parse_scale(text: str | int) -> int | None:
     return int(text)
 
 
-def read_profiles(
-    names: Iterable[str | Path] | None, trace: Trace, unit: UnitConfig
-) -> tuple[AnyProfile, ...] | None:
+def read_profiles(names: Iterable[str | Path] | None, trace: Trace, unit: UnitConfig) -> tuple[AnyProfile, ...] | None:
     """Return the predictors' tables of files, none for `none`, None for those counted on the trace's end."""
     names = list(names or ())
     if not names:

@@ -1,5 +1,7 @@
 """How long the unit takes to name what to prefetch, and the scale at which that still is short."""
 
+from collections.abc import Iterable
+
 from ..hw.config import UnitConfig
 from .model_spec import ModelSpec
 from .platform_spec import PlatformSpec
@@ -38,6 +40,11 @@ def prediction_cycles(unit: UnitConfig, policy: Policy, top_k: int) -> int:
     highest = CONFIDENCE * top_k + HISTORY
     levels = (1 << highest.bit_length()) - 1
     return top_k * (steps - 1) + SCAN + RANK + levels + COMMIT * top_k
+
+
+def slowest_prediction(unit: UnitConfig, policies: Iterable[Policy], top_k: int) -> int:
+    """Return the most cycles that a prediction takes under any of `policies`."""
+    return max(prediction_cycles(unit, policy, top_k) for policy in policies)
 
 
 def largest_valid_scale(

@@ -17,7 +17,7 @@ from ..hw.counter_names import LAWS
 from ..traces.atomic import replacing
 from ..traces.errors import UserError
 from .energy_table import energy_statement
-from .figure import LABELS
+from .figure import LABELS, Label
 from .golden.laws import LawBroken, check_laws
 from .jobs import ReplayPlan
 from .metrics import FIGURES, derive_figures
@@ -44,7 +44,7 @@ LABELLED = {
     "engine.cycles_per_second": "measured",
 }
 """Part of the report -> label of its figures; derived figures carry their own."""
-BY_MODEL = {"simulated": "modelled"}
+BY_MODEL: dict[str, Label] = {"simulated": "modelled"}
 """What labels become where the cycle model was the engine."""
 
 
