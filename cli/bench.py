@@ -14,13 +14,13 @@ from ..sim.bench import bench_document, measure
 from ..sim.jobs import build_jobs
 from ..sim.policies import PolicyOptions, parse_policies
 from ..sim.report import make_folder
+from ..sim.rtl_replay import BUILD, emit_harness, require_simulator
 from ..traces.atomic import replacing
 from .bench_model import model
 from .bench_predictors import predictors
 from .console import progress, reports_errors
 from .regress import SHIPPED
 from .replay import DEFAULT_UNIT, SIMULATOR_HELP, Simulator, failures_end_the_command, make_plan, read_trace
-from .replay_engine import BUILD, emit_harness, require_simulator
 
 app = typer.Typer(no_args_is_help=True, help="Measure predictors, and how fast things run here.")
 app.command()(model)

@@ -13,11 +13,11 @@ from ..sim.jobs import build_jobs
 from ..sim.model_bench import measure_model, model_document
 from ..sim.policies import PolicyOptions, parse_policies
 from ..sim.report import make_folder
+from ..sim.rtl_replay import BUILD
 from ..traces.atomic import replacing
 from .console import progress, reports_errors
 from .regress import SHIPPED
 from .replay import make_plan, read_trace
-from .replay_engine import BUILD
 
 RESULTS = BUILD / "bench"
 TRACE = SHIPPED / "code.parquet"

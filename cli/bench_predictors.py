@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ..hw.unit_file import read_unit_config
 from ..sim.report import make_folder
+from ..sim.rtl_replay import BUILD
 from ..sim.shootout import Shootout, cross_domain, shoot_out
 from ..sim.shootout_page import markdown, plot
 from ..traces.atomic import replacing
@@ -20,7 +21,6 @@ from ..traces.errors import UserError
 from ..traces.format import Trace
 from .console import next_command, output, progress, reports_errors
 from .predict import read_decode_rows
-from .replay_engine import BUILD
 
 NAME = "predictors"
 TABLE_WIDTH = 120

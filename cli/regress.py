@@ -15,6 +15,7 @@ from ..sim.jobs import ReplayPlan, build_jobs
 from ..sim.policies import POLICIES, PolicyOptions
 from ..sim.replay_result import ReplayResult
 from ..sim.report import REPORT_JSON, ReplayReport
+from ..sim.rtl_replay import BUILD, replay_on_rtl, require_simulator
 from ..traces.errors import UserError
 from ..traces.format import Trace
 from .console import next_command, output, progress, reports_errors
@@ -27,7 +28,6 @@ from .replay import (
     print_report,
     read_trace,
 )
-from .replay_engine import BUILD, replay_on_rtl, require_simulator
 
 SHIPPED = Path(__file__).parent.parent / "traces" / "data"
 SHARED = Path(__file__).parent.parent.parent / "shared" / "traces"

@@ -20,11 +20,11 @@ from ..sim.planning import AUTO_SCALE, DEFAULT_UNIT, parse_scale, plan_replay, r
 from ..sim.platform_spec import load_platform
 from ..sim.policies import KNOWN_POLICIES, PolicyOptions, parse_policies
 from ..sim.report import ReplayReport, require_writable
+from ..sim.rtl_replay import replay_on_rtl, require_simulator
 from ..sim.simulator import SimulationError
 from ..traces.format import Trace
 from .console import next_command, output, progress, reports_errors
 from .model_engine import replay_on_model
-from .replay_engine import replay_on_rtl, require_simulator
 
 FAILED_STATUS = 1
 TABLE_WIDTH = 150

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +13,13 @@ from ..traces.errors import UserError
 from ..traces.format import Trace
 from .any_policy import options_of, policy_job
 from .compare import default_warm_up
+from .energy_table import EnergyPrices, EnergyTable, energy_prices, load_energy_table
 from .jobs import ReplayPlan
 from .measured_run import Measure, MeasuredRun, measure_on_model
-from .metrics import Run
 from .model_spec import ModelSpec
 from .platform_spec import PlatformSpec
 from .policies import PolicyOptions
+from .replay_run import Run
 from .source_digest import tool_version
 from .workload import Workload, derive
 
@@ -55,6 +57,11 @@ class DesignPoint:
         return min(self.platform.slots, self.unit.slots)
 
     @property
+    def prices(self) -> EnergyPrices | None:
+        """The platform's energies and areas by the built-in table, None if it does not say what it is built of."""
+        return energy_prices(self.platform, _energy_table())
+
+    @property
     def digest(self) -> str:
         """16 hex digits that name the result: same digest, same figures, whatever the trace's file is called."""
         return _digest(
@@ -78,6 +85,7 @@ class DesignPoint:
             "workload": self.workload.model_dump(),
             # What figures of the real size follow from, beside the workload.
             "expert_bytes": self.model.expert_bytes,
+            "prices": self.prices,
             "tokens": self.tokens,
             "batch": self.batch,
             "warm_up": self.warm_up,
@@ -104,7 +112,9 @@ def run_point(point: DesignPoint, base: ReplayPlan) -> PointRun:
     job = policy_job(plan, point.policy, options_of(point.policy, point.options))
     measure = Measure.of(plan.events, plan.workload, warm_up_steps(plan, point.warm_up))
     measured = measure_on_model(job, measure)
-    run = MeasuredRun(measured.result, None, sum(measure.tokens), measure.all_resident)
+    run = MeasuredRun(
+        measured.result, None, point.prices, sum(measure.tokens), measure.all_resident, measured.table_bits_moved
+    )
     return PointRun(point, plan, run, measure.warm_up, time.perf_counter() - started)
 
 
@@ -120,6 +130,11 @@ def warm_up_steps(plan: ReplayPlan, asked: int | None) -> int:
 def base_plan(point: DesignPoint, trace: Trace) -> ReplayPlan:
     """Return a plan of the point's trace, tokens and batch, to run it and others of the same on."""
     return ReplayPlan(Path(point.trace), trace, point.workload, point.unit, point.tokens, point.batch)
+
+
+@cache
+def _energy_table() -> EnergyTable:
+    return load_energy_table()
 
 
 def _digest(parts: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, NamedTuple
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
 from pydantic import BaseModel
@@ -17,7 +18,8 @@ from ..hw.counter_names import COUNTERS
 from .any_policy import scale_policies
 from .compare import OWN_MEANINGS
 from .design_point import DesignPoint, PointRun
-from .metrics import FIGURES, Label, derive_figures
+from .figure import Label
+from .metrics import FIGURES, derive_figures
 from .model_spec import ModelSpec
 from .platform_spec import PlatformSpec
 from .policies import PolicyOptions
@@ -30,7 +32,7 @@ from .storage_bits import SRAM_FORMULA, TABLE_FORMULA, policy_table_bits, sram_b
 RESULTS_VERSION = 1
 METADATA_KEY = b"moefetch_results"
 """Key of the table's metadata: JSON with version, command, tool and what the command adds."""
-OF_BASELINE = ("coverage", "traffic_ratio", "speed_up")
+OF_BASELINE = ("coverage", "traffic_ratio", "energy_ratio", "edp_ratio", "speed_up")
 """Figures that compare with policy `none` of the same group; null where that was not run."""
 SPECS: dict[str, type[BaseModel]] = {"model": ModelSpec, "platform": PlatformSpec, "unit": UnitConfig}
 Row = dict[str, Any]
@@ -74,12 +76,18 @@ def parameters_of(spec: type[BaseModel], prefix: str) -> dict[str, Any]:
     for name, info in spec.model_fields.items():
         if name in ("name", "source"):
             continue
-        kind = info.annotation
+        kind = _without_none(info.annotation)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found |= parameters_of(kind, f"{prefix}.{name}")
         else:
             found[f"{prefix}.{name}"] = kind
     return found
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return T of `T | None`, anything else as it is."""
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if isinstance(annotation, UnionType) and len(kinds) == 1 else annotation
 
 
 def row_of(found: PointRun) -> Row:
@@ -99,6 +107,7 @@ def row_of(found: PointRun) -> Row:
         "steps": len(result.step_cycles),
         "tokens": found.run.tokens,
         **derive_figures(found.run),
+        **dict.fromkeys(OF_BASELINE),
         "sram_bits": sram,
         "table_bits": tables,
         "storage_bits": None if tables is None else sram + tables,
@@ -134,7 +143,7 @@ def identity_of(point: DesignPoint) -> Row:
 
 
 def with_baselines(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows with `speed_up`, `coverage` and `traffic_ratio` against policy `none` of their group."""
+    """Return the rows with the figures `OF_BASELINE`, against policy `none` of their group."""
     baselines = {row["group"]: row for row in rows if row["policy"] == "none"}
     return [row | _against(row, baselines.get(row["group"])) for row in rows]
 
@@ -142,18 +151,24 @@ def with_baselines(rows: Sequence[Row]) -> list[Row]:
 def _against(row: Row, none: Row | None) -> Row:
     if none is None:
         return dict.fromkeys(OF_BASELINE)
-    misses, beats = none["counter.miss"], none["link_beats"]
+    missed = _ratio("counter.miss", row, none)
     return {
-        "coverage": 1 - row["counter.miss"] / misses if misses else None,
-        "traffic_ratio": row["link_beats"] / beats if beats else None,
-        "speed_up": none["tpot_mean"] / row["tpot_mean"],
+        "coverage": None if missed is None else 1 - missed,
+        "traffic_ratio": _ratio("link_beats", row, none),
+        "energy_ratio": _ratio("energy_per_token", row, none),
+        "edp_ratio": _ratio("edp", row, none),
+        "speed_up": _ratio("tpot_mean", none, row),
     }
+
+
+def _ratio(name: str, row: Row, other: Row) -> float | None:
+    return row[name] / other[name] if row[name] is not None and other[name] else None
 
 
 def _value(spec: BaseModel, path: str) -> Any:
     found: Any = spec
     for name in path.split("."):
-        found = getattr(found, name)
+        found = None if found is None else getattr(found, name)
     return found
 
 

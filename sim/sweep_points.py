@@ -15,9 +15,9 @@ from ..traces.format import Trace
 from .any_policy import options_of, scale_policies, unit_policies
 from .design_point import DesignPoint
 from .jobs import require_geometry
-from .model_spec import load_model
-from .planning import read_trace
-from .platform_spec import load_platform
+from .model_spec import ModelSpec, load_model
+from .planning import parse_scale, read_trace
+from .platform_spec import PlatformSpec, load_platform
 from .policies import KNOWN_POLICIES, PolicyOptions
 from .prediction_time import largest_valid_scale
 from .sweep_spec import SweepSpec
@@ -42,11 +42,12 @@ class KnownTrace(NamedTuple):
 
 def read_traces(paths: Iterable[str]) -> dict[str, KnownTrace]:
     """Return path -> trace; raises UserError for one that cannot be read."""
-    found = {}
-    for path in dict.fromkeys(paths):
-        trace = read_trace(Path(path))
-        found[path] = KnownTrace(path, trace, trace.meta.content_sha256 or content_hash(trace))
-    return found
+    return {path: known_trace(read_trace(Path(path)), path) for path in dict.fromkeys(paths)}
+
+
+def known_trace(trace: Trace, path: str) -> KnownTrace:
+    """Return a trace with its content hash, which only a trace file states."""
+    return KnownTrace(path, trace, trace.meta.content_sha256 or content_hash(trace))
 
 
 def points_of(spec: SweepSpec, traces: dict[str, KnownTrace]) -> list[DesignPoint]:
@@ -73,32 +74,61 @@ def require_options_in_use(spec: SweepSpec) -> None:
 
 def point_of(setting: Setting, traces: dict[str, KnownTrace]) -> DesignPoint:
     """Return the point of one setting; raises UserError naming parameter, value and rule."""
-    known = traces[setting["trace"]]
-    model, platform = _changed("model", setting), _changed("platform", setting)
-    require_geometry(Path(known.path), known.trace, model)
-    policy = setting["policy"]
-    if policy == "hints" and known.trace.hints is None:
-        raise UserError(f"{known.path}: has no hints: policy hints needs a trace recorded with them")
-    unit = with_predictors(_changed("unit", setting), unit_policies([policy]))
-    scale = setting["scale"]
-    if scale == "auto":
-        scale = largest_valid_scale(model, platform, unit, scale_policies(policy), known.trace.meta.top_k)
-    workload = derive(model, platform, scale)
+    policy, changes = setting["policy"], _changes("unit", setting)
     options = PolicyOptions(
         **{name.removeprefix("options."): value for name, value in setting.items() if name.startswith("options.")}
     )
+    return make_point(
+        traces[setting["trace"]],
+        model=_changed("model", setting),
+        platform=_changed("platform", setting),
+        unit=with_predictors(_changed("unit", setting), unit_policies([policy])),
+        fit=lambda unit, workload: _fitted(unit, workload, changes),
+        policy=policy,
+        options=options,
+        scale=parse_scale(setting["scale"]),
+        tokens=setting.get("tokens"),
+        batch=setting["batch"],
+        warm_up=setting.get("warm_up"),
+    )
+
+
+def make_point(
+    known: KnownTrace,
+    *,
+    model: ModelSpec,
+    platform: PlatformSpec,
+    unit: UnitConfig,
+    fit: Callable[[UnitConfig, Workload], UnitConfig],
+    policy: str,
+    options: PolicyOptions,
+    scale: int | None,
+    tokens: int | None,
+    batch: int,
+    warm_up: int | None,
+) -> DesignPoint:
+    """Return a point; `fit` makes the unit serve the workload, or refuses it. Raises UserError.
+
+    Without a `scale` it is the largest that is valid for the policies of every unit, so that all policies of one
+    platform run at the same.
+    """
+    require_geometry(Path(known.path), known.trace, model)
+    if policy in KNOWN_POLICIES and KNOWN_POLICIES[policy].hints and known.trace.hints is None:
+        raise UserError(f"{known.path}: has no hints: policy {policy} needs a trace recorded with them")
+    if scale is None:
+        scale = largest_valid_scale(model, platform, unit, scale_policies(policy), known.trace.meta.top_k)
     return DesignPoint(
         trace=known.path,
         content=known.content,
         model=model,
         platform=platform,
         scale=scale,
-        unit=_fitted(unit, workload, _changes("unit", setting)),
+        unit=fit(unit, derive(model, platform, scale)),
         policy=policy,
         options=options_of(policy, options),
-        tokens=setting.get("tokens"),
-        batch=setting["batch"],
-        warm_up=setting.get("warm_up"),
+        tokens=tokens,
+        batch=batch,
+        warm_up=warm_up,
     )
 
 
@@ -126,6 +156,8 @@ def _changed(part: str, setting: Setting) -> Any:
         *above, last = path.split(".")
         place = fields
         for name in above:
+            if place[name] is None:
+                place[name] = {}
             place = place[name]
         place[last] = value
     return _validated(type(base), fields, part, changes)

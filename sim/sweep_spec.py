@@ -44,19 +44,24 @@ class Range(BaseModel):
             raise ValueError(f"step = {self.step}: must be above 0")
         if self.factor is not None and (self.factor <= 1 or self.begin <= 0):
             raise ValueError(f"factor = {self.factor}: must be above 1, and from = {self.begin} above 0")
+        if self.count > MOST_POINTS:
+            raise ValueError(f"{self.count} values: must not exceed {MOST_POINTS}")
         return self
+
+    @property
+    def count(self) -> int:
+        """How many numbers there are."""
+        begin, end = Fraction(str(self.begin)), Fraction(str(self.to))
+        if self.step is not None:
+            return int((end - begin) / Fraction(str(self.step))) + 1
+        return int(math.log(end / begin, Fraction(str(self.factor))) + 1e-9) + 1
 
     def values(self) -> list[int | float]:
         """Return the numbers, whole ones as such; exact, as decimal fractions."""
-        begin, end = Fraction(str(self.begin)), Fraction(str(self.to))
-        if self.step is not None:
-            step = Fraction(str(self.step))
-            found = [begin + step * place for place in range(int((end - begin) / step) + 1)]
-        else:
-            factor = Fraction(str(self.factor))
-            count = int(math.log(end / begin, factor) + 1e-9) + 1
-            found = [begin * factor**place for place in range(count)]
-        whole = all(isinstance(bound, int) for bound in (self.begin, self.to, self.step or self.factor))
+        begin, change = Fraction(str(self.begin)), Fraction(str(self.factor if self.step is None else self.step))
+        places = range(self.count)
+        found = [begin + change * n for n in places] if self.factor is None else [begin * change**n for n in places]
+        whole = isinstance(self.begin, int) and change.denominator == 1
         return [int(value) if whole else float(value) for value in found]
 
 

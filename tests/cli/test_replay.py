@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from moefetch.cli import replay_engine
 from moefetch.cli.main import app
+from moefetch.sim import rtl_replay
 from moefetch.sim.rtl_engine import ReplayMismatch
 from typer.testing import CliRunner
 
@@ -17,7 +17,7 @@ TRACES = Path(__file__).parents[3] / "shared" / "traces"
 
 
 def fake_harness(unit):
-    path = replay_engine.make_folder(replay_engine.BUILD / "harness") / f"{unit.digest}.v"
+    path = rtl_replay.make_folder(rtl_replay.BUILD / "harness") / f"{unit.digest}.v"
     path.write_text(unit.digest)
     return path
 
@@ -26,8 +26,8 @@ def fake_harness(unit):
 def engine(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("moefetch.sim.rtl_engine.run_rtl", fake_run_rtl)
-    monkeypatch.setattr(replay_engine, "emit_harness", fake_harness)
-    monkeypatch.setattr(replay_engine, "missing_tools", lambda _: [])
+    monkeypatch.setattr(rtl_replay, "emit_harness", fake_harness)
+    monkeypatch.setattr(rtl_replay, "missing_tools", lambda _: [])
 
 
 def run(*arguments, status=0):

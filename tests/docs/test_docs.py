@@ -15,6 +15,7 @@ from moefetch.hw.register_map import register_map
 from moefetch.sim.energy_table import EnergyTable
 from moefetch.sim.model_spec import ModelSpec, load_model
 from moefetch.sim.platform_spec import PlatformSpec, load_platform
+from moefetch.sim.sweep_spec import SweepSpec
 from moefetch.sim.workload import derive
 from moefetch.traces.reader import TraceFile
 from typer.testing import CliRunner
@@ -30,6 +31,8 @@ PARAMETERS = {"SIM", "CONFIG", "OUT", "SRC", "FILE", "PATH", "TRACE", "TPOT"}
 """Words in capitals that are no register: parameters of commands."""
 CHEAP = re.compile(r"moefetch (trace (stats|validate)|predict) traces/data/")
 """Commands that are run as they stand in the manual."""
+SPEC_OF = [("top_k", ModelSpec), ("clock_hz", PlatformSpec), ("trace", SweepSpec), ("memory", EnergyTable)]
+"""Key that only such a file has -> what it is; others are a unit's."""
 
 sys.path.insert(0, str(DOCS))
 
@@ -186,11 +189,10 @@ def test_toml_examples_are_valid():
     for page in PAGES:
         for text in blocks(page, "toml"):
             fields = tomllib.loads(text)
-            spec = ModelSpec if "top_k" in fields else PlatformSpec if "clock_hz" in fields else UnitConfig
-            spec = EnergyTable if "memory" in fields else spec
+            spec = next((spec for key, spec in SPEC_OF if key in fields), UnitConfig)
             spec.model_validate(fields)
             seen.add(spec)
-    assert seen == {EnergyTable, ModelSpec, PlatformSpec, UnitConfig}
+    assert seen == {*(spec for _, spec in SPEC_OF), UnitConfig}
 
 
 def test_python_examples_run(page, tmp_path, monkeypatch, capsys):

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from moefetch.cli.replay_engine import emit_harness
 from moefetch.sim.cycle_model import compare
 from moefetch.sim.replay_events import ReplayEvent
 from moefetch.sim.replay_result import ReplayJob, ReplayResult
 from moefetch.sim.rtl_engine import run_rtl
+from moefetch.sim.rtl_replay import emit_harness
 
 BUILDS = Path("build") / "simulators"
 Compare = Callable[[ReplayJob, ReplayResult, str], str]

@@ -1,4 +1,4 @@
-"""The engine of `replay` and `regress`: the RTL, emitted once for each unit and kept under the build folder."""
+"""Replays on the RTL: emitted once for each unit and kept under the build folder, simulated in child processes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..hw.config import UnitConfig
-from ..sim.job_pool import run_jobs
-from ..sim.replay_result import ReplayJob, ReplayResult
-from ..sim.report import make_folder
-from ..sim.simulator import missing_tools
-from ..sim.source_digest import source_digest
 from ..traces.errors import UserError
+from .job_pool import run_jobs
+from .replay_result import ReplayJob, ReplayResult
+from .report import make_folder
+from .simulator import missing_tools
+from .source_digest import source_digest
 
 if TYPE_CHECKING:
-    from ..sim.rtl_engine import RtlSimulator
+    from .rtl_engine import RtlSimulator
 
 BUILD = Path("build")
 """Where emitted Verilog, compiled simulations and a replay's scratch files are kept, below the current folder."""
@@ -39,7 +39,7 @@ def replay_on_rtl(
 ) -> list[ReplayResult]:
     """Replay `jobs` on the RTL of their units; scratch files are removed at the end, whatever it is."""
     # cocotb takes a second to import: only commands that need it pay.
-    from ..sim.rtl_engine import run_rtl
+    from .rtl_engine import run_rtl
 
     make_folder(BUILD)
     harnesses = {job.unit: emit_harness(job.unit) for job in jobs}
