@@ -75,7 +75,7 @@ def sweep(
     show_points(best_table(rows, list(wanted.varied), top), caption(rows, wanted))
     typer.echo(f"{len(points)} points, {ran} run now, {len(points) - ran} had their results")
     typer.echo(f"wrote {out / 'results.parquet'}" if ran else f"{out / 'results.parquet'} is complete")
-    next_command("moefetch", "compare", wanted.parameters["trace"][0])
+    next_command("moefetch", "explore", spec)
 
 
 def show_points(table: Table, lines: list[str]) -> None:

@@ -10,7 +10,7 @@ from .point_columns import Row, columns, with_baselines
 from .sweep_spec import SweepSpec
 
 RANKED_BY = "tpot_mean_us"
-SHORT = {"model.base": "model", "platform.base": "platform"}
+SHORT = {"model.base": "model", "platform.base": "platform", "unit.base": "unit_digest", "tokens": "tokens_asked"}
 """Parameter of a spec -> the column that says it best."""
 FORMULAS = (RANKED_BY, "speed_up", "hit_rate", "link_bytes_per_token", "storage_bits")
 
@@ -18,9 +18,13 @@ FORMULAS = (RANKED_BY, "speed_up", "hit_rate", "link_bytes_per_token", "storage_
 def best_table(rows: Sequence[Row], varied: Sequence[str], count: int) -> Table:
     """Return the points of the least mean TPOT, with the parameters that vary."""
     ranked = sorted(with_baselines(rows), key=lambda row: row[RANKED_BY])
-    shown = [SHORT.get(name, name) for name in varied if SHORT.get(name, name) in columns()]
     title = f"the best {min(count, len(rows))} of {len(rows)} points by mean TPOT"
-    return points_table(title, ranked[:count], shown)
+    return points_table(title, ranked[:count], shown_columns(varied))
+
+
+def shown_columns(varied: Sequence[str]) -> list[str]:
+    """Return the columns that show parameters of a spec."""
+    return [SHORT.get(name, name) for name in varied if SHORT.get(name, name) in columns()]
 
 
 def points_table(title: str, rows: Sequence[Row], parameters: Sequence[str]) -> Table:
@@ -45,9 +49,7 @@ def caption(rows: Sequence[Row], spec: SweepSpec) -> list[str]:
         f"all figures modelled, by the cycle model; {scale}; warm-up left out",
         "the same for all: " + ", ".join(f"{name} = {value}" for name, value in fixed.items()),
         *(f"{name} = {columns()[name].formula}" for name in FORMULAS),
-        "no speed-up: policy none of the same configuration is not in the sweep"
-        if any(row["speed_up"] is None for row in with_baselines(rows))
-        else "speed-up is over policy none of the same configuration",
+        "speed-up is over policy none of the same configuration, where that was run",
     ]
 
 
