@@ -18,9 +18,7 @@ SHOWN_REASONS = 3
 
 @reports_errors
 def explore(
-    spec: Annotated[
-        Path, typer.Argument(metavar="SPEC.toml", help="The space, as a sweep's file: see docs/sweep.md.")
-    ],
+    spec: Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The space, as a sweep's file: see docs/sweep.md.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for results.parquet, front.json and the study.")
     ] = DEFAULT_OUT,
