@@ -5,7 +5,16 @@ import random
 from collections import deque
 from itertools import repeat
 
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiReadBus, AxiResp, AxiSlaveRead
+from cocotbext.axi import (
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiReadBus,
+    AxiResp,
+    AxiSlaveRead,
+    AxiSlaveWrite,
+    AxiWriteBus,
+)
+from moefetch.hw.page_channel import TABLES
 
 
 def coins(rng, chance):
@@ -19,14 +28,15 @@ def coins(rng, chance):
 class ReadSlave(AxiSlaveRead):
     """cocotbext-axi's slave over `memory.read`; half of its error responses are made DECERR, which it never gives.
 
-    `bursts` and `beats` count what was asked for and sent; `check_burst(ar)` sees every request.
+    `bursts` and `beats` count what was asked for and sent, `table_beats` what was sent for tables; `check_burst(ar)` sees
+    every request.
     """
 
     def __init__(self, dut, prefix, memory, rng, *, pause=0.0, check_burst=lambda ar: None):
         super().__init__(AxiReadBus.from_prefix(dut, prefix), dut.clk, dut.rst, target=memory)
         self.log.setLevel(logging.ERROR)
         self.ar_channel.queue_occupancy_limit = 8
-        self.bursts = self.beats = 0
+        self.bursts = self.beats = self.table_beats = 0
         for channel, chance in ((self.ar_channel, pause), (self.r_channel, pause / 2)):
             channel.log.setLevel(logging.ERROR)
             if pause:
@@ -36,16 +46,53 @@ class ReadSlave(AxiSlaveRead):
         async def send_response(beat):
             if beat.rresp == AxiResp.SLVERR and rng.random() < 0.5:
                 beat.rresp = AxiResp.DECERR
-            self.beats += 1
+            if int(beat.rid) == TABLES:
+                self.table_beats += 1
+            else:
+                self.beats += 1
             await send(beat)
 
         async def receive_request():
             request = await receive()
-            self.bursts += 1
+            self.bursts += int(request.arid) != TABLES
             check_burst(request)
             return request
 
         self.r_channel.send, self.ar_channel.recv = send_response, receive_request
+
+
+class WriteSlave(AxiSlaveWrite):
+    """cocotbext-axi's slave over `memory.write`; half of its error responses are made DECERR.
+
+    `beats` counts the words written; `check_burst(aw)` sees every request.
+    """
+
+    def __init__(self, dut, prefix, memory, rng, *, pause=0.0, check_burst=lambda aw: None):
+        super().__init__(AxiWriteBus.from_prefix(dut, prefix), dut.clk, dut.rst, target=memory)
+        self.log.setLevel(logging.ERROR)
+        self.beats = 0
+        for channel in (self.aw_channel, self.w_channel, self.b_channel):
+            channel.log.setLevel(logging.ERROR)
+            if pause:
+                channel.set_pause_generator(coins(rng, pause))
+        answer, take, receive = self.b_channel.send, self.w_channel.recv, self.aw_channel.recv
+
+        async def send_response(response):
+            if response.bresp == AxiResp.SLVERR and rng.random() < 0.5:
+                response.bresp = AxiResp.DECERR
+            await answer(response)
+
+        async def receive_word():
+            word = await take()
+            self.beats += 1
+            return word
+
+        async def receive_request():
+            request = await receive()
+            check_burst(request)
+            return request
+
+        self.b_channel.send, self.w_channel.recv, self.aw_channel.recv = send_response, receive_word, receive_request
 
 
 class Registers:

@@ -14,17 +14,30 @@ BENCHES = Path(__file__).parent
 PERIOD_NS = 10
 SEEDS = {"verilator": "1 2", "icarus": "1"}
 N_SCENES = 13
+PAGED = CONFIG.replace(predictors=("st_moe",), table_window=3)
+PAGED_SCENES = "none st_moe errors commands everything"
 
 
 @pytest.mark.parametrize("simulator", SEEDS)
 def test_unit(simulator, tmp_path):
+    play(simulator, CONFIG, {}, N_SCENES, tmp_path)
+
+
+@pytest.mark.parametrize("simulator", SEEDS)
+def test_unit_with_paged_tables(simulator, tmp_path):
+    """Does a unit whose tables lie in memory predict as ever, and is every update in memory in the end?"""
+    play(simulator, PAGED, {"UNIT_SCENES": PAGED_SCENES}, len(PAGED_SCENES.split()), tmp_path)
+
+
+def play(simulator, config, env, n_scenes, tmp_path):
+    """Emit and build a unit, play scenes on it, and require that each passes for each seed."""
     if simulator == "icarus" and shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed (apt install iverilog)")
-    verilog = emit_verilog(PrefetchUnit(config=CONFIG), name="prefetch_unit", config=CONFIG, out_dir=tmp_path)
+    verilog = emit_verilog(PrefetchUnit(config=config), name="prefetch_unit", config=config, out_dir=tmp_path)
     cache = BENCHES.parent / "build" / "sim"
     built = build([verilog], top="prefetch_unit", cache_dir=cache, sim=simulator)
-    env = {"UNIT_CONFIG": CONFIG.model_dump_json(), "UNIT_SEEDS": SEEDS[simulator]}
+    env |= {"UNIT_CONFIG": config.model_dump_json(), "UNIT_SEEDS": SEEDS[simulator]}
     result = run(built, "unit_bench", run_dir=tmp_path, import_dir=BENCHES, env=env, seed=1)
     print(f"{simulator}: {result.cycles_per_second(PERIOD_NS):,.0f} cycles/s, {result.seconds:.0f} s")
     assert not result.failures, "\n".join(f"{case.name}: {case.message}" for case in result.failures)
-    assert len(result.cases) == N_SCENES * len(SEEDS[simulator].split())
+    assert len(result.cases) == n_scenes * len(SEEDS[simulator].split())

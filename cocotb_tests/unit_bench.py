@@ -11,7 +11,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
-from moefetch.hw.counter_names import COUNTERS, broken_laws, with_aliases
+from moefetch.hw.counter_names import broken_laws, counters_of, with_aliases
 from moefetch.hw.records import Fill, Kind, Sweep
 from moefetch.hw.register_access import (
     command_writes,
@@ -54,7 +54,8 @@ class Bench:
             name=name, policy="", events=[], workload=None, unit=CONFIG, predictor=self.scene.predictor,
             settings=settings, top_k=self.top_k, profile=self.profile,
         )  # fmt: skip
-        self.model = UnitModel(golden_settings(job), golden_predictor(job))
+        self.golden = golden_predictor(job)
+        self.model = UnitModel(golden_settings(job), self.golden)
         self.world = World(dut, rng, self.scene, settings, self.model)
         self.registers = self.world.registers
         self.layers, self.events = self._script()
@@ -93,6 +94,8 @@ class Bench:
         await self._settle()
         interrupts.cancel()
         await self._check_end()
+        if CONFIG.table_window:
+            await self._check_tables()
         await self._check_invalidations()
 
     async def _step(self):
@@ -108,9 +111,15 @@ class Bench:
             for layer, table in enumerate(self.profile.rows.tolist())
             for expert, row in enumerate(table)
         ]
+        if CONFIG.table_window:
+            await self._check_disabled_tables()
+        await registers.write(settings_writes(CONFIG, self.settings))  # tables are loaded where TABLE_BASE says
         for predictor in range(len(CONFIG.predictors)):
             await registers.write(table_writes(CONFIG, predictor, rows))
-        await registers.write(settings_writes(CONFIG, self.settings))
+        if CONFIG.table_window:
+            while not await self._field("idle"):
+                pass
+            self.loading = self._table_traffic()
         await registers.write([(OFFSETS["IRQ_ENABLE"], 31), (OFFSETS["COUNTER_CONTROL"], 2)])
 
     # What comes in
@@ -221,7 +230,7 @@ class Bench:
 
     async def _counters(self):
         await self.registers.write([(OFFSETS["COUNTER_CONTROL"], 1)])
-        return {name: await self.registers.read(counter_offset(CONFIG, name), 8) for name in COUNTERS}
+        return {name: await self.registers.read(counter_offset(CONFIG, name), 8) for name in counters_of(CONFIG)}
 
     async def _settle(self):
         """Wait until the unit is idle and has nothing to become busy with."""
@@ -261,6 +270,48 @@ class Bench:
         for sign in scene.must:
             assert world.seen[sign], f"the scene has no {sign!r}"
         assert model.faults > 0 or not scene.faults
+
+    async def _check_disabled_tables(self):
+        """Before TABLE_BASE is set there is no table to access, and memory is left alone."""
+        answers = [await self.registers.response(OFFSETS["TABLE_DATA"], bytes(4))]
+        answers.append((await self.registers.master.read(OFFSETS["TABLE_DATA"], 4)).resp)
+        assert answers == [AxiResp.SLVERR, AxiResp.SLVERR]
+        self.expected_causes |= CONFIG_ERROR
+
+    def _table_traffic(self):
+        """Return what the memory has seen of the tables."""
+        world = self.world
+        return {
+            "table_read_beats": world.slave.table_beats, "table_written_beats": world.writes.beats,
+            "table_errors": world.memory.tables.n_failed,
+        }  # fmt: skip
+
+    async def _check_tables(self):
+        """Compare tables with the golden model's, by register and in memory once quiesced, and what was counted."""
+        rng, registers, world, golden = self.rng, self.registers, self.world, self.golden
+        tables = world.memory.tables
+        if golden is not None:
+            expected = {
+                (layer, row): entries
+                for layer in range(golden.n_layers)
+                for row, entries in enumerate(golden.cct_rows(layer))
+            }
+            for layer, row in rng.sample(sorted(expected), 4):
+                await registers.write([(OFFSETS["TABLE_ADDRESS"], layer << 20 | row << 8)])
+                words = [await registers.read(OFFSETS["TABLE_DATA"]) for _ in range(CONFIG.max_top_k)]
+                assert [(word & 0xFFFF, word >> 16) for word in words] == expected[layer, row]
+        await registers.write(command_writes(CONFIG, "quiesce"))
+        while await self._field("command_busy") or not await self._field("idle"):
+            pass
+        if golden is not None:
+            assert {key: tables.row(*key) for key in expected} == expected
+        counters = await self._counters()
+        assert not (broken := broken_laws(counters)), broken
+        traffic = {name: count - self.loading[name] for name, count in self._table_traffic().items()}
+        assert {name: counters[name] for name in traffic} == traffic, "counted since the tables were loaded"
+        assert counters["table_lost"] == 0 and counters["table_ahead"] and counters["predictor_wait"] >= counters["table_wait"]
+        assert tables.n_failed or not self.scene.transient
+        await registers.write(command_writes(CONFIG, "resume"))
 
     async def _check_invalidations(self):
         """Free a layer, an expert and then all; the golden model knows only the last."""

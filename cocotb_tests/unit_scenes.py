@@ -15,6 +15,8 @@ SETTINGS = {
     "evict_at_event_end": 0, "outstanding": 2, "burst_beats": 8, "retries": 3, "qos_demand": 12, "qos_prefetch": 3,
     "cache": 11, "prot": 5,
 }  # fmt: skip
+if CONFIG.table_window:
+    SETTINGS |= {"table_base": 0x0123_4567_89AB_C000, "table_enable": 1}
 
 
 @dataclass(frozen=True)
@@ -88,3 +90,5 @@ SCENES = {
         repeat=0.6, **ERRORS,
     ),
 }  # fmt: skip
+if "UNIT_SCENES" in os.environ:
+    SCENES = {name: SCENES[name] for name in os.environ["UNIT_SCENES"].split()}

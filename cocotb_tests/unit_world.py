@@ -2,10 +2,12 @@
 
 from collections import Counter, deque
 
-from axi_agents import ReadSlave, Receiver, Registers, Sender
+from axi_agents import ReadSlave, Receiver, Registers, Sender, WriteSlave
 from cocotb.triggers import ClockCycles
+from moefetch.hw.page_channel import TABLES
 from moefetch.hw.records import Fill, Filter, GrantStatus, Issue, Kind, Record
 from moefetch.hw.replay_pattern import pattern, pattern_bytes
+from moefetch.hw.table_layout import TableLayout
 from unit_scenes import CONFIG
 
 
@@ -19,6 +21,7 @@ class Memory:
         self._dut, self._rng, self._scene, self._settings = dut, rng, scene, settings
         self.bad = set()
         self.strays = []
+        self.tables = Tables(rng, scene, settings) if CONFIG.table_window else None
         self._failures = {}
         for layer in range(settings["n_layers"]):
             for expert in range(settings["n_experts"]):
@@ -44,6 +47,8 @@ class Memory:
         """Return bytes, or raise for an error response."""
         if self._rng.random() < self._scene.slow:
             await ClockCycles(self._dut.clk, self._rng.randint(*self._scene.latency))
+        if self.tables is not None and address in self.tables:
+            return self.tables.read(address, length)
         if self._failures.get(address, 0) > 0:
             self._failures[address] -= 1
             raise OSError("injected")
@@ -54,6 +59,53 @@ class Memory:
         if not inside or offset >= settings["expert_beats"] * CONFIG.bus_bytes:
             self.strays.append(hex(address))
         return pattern_bytes(address, length)
+
+
+class Tables:
+    """Correlation tables in memory; a burst fails now and then where the scene has transient errors.
+
+    `n_failed` counts bursts that failed; none does so more than `retries` times in a row.
+    """
+
+    def __init__(self, rng, scene, settings):
+        self._rng, self._scene, self._settings = rng, scene, settings
+        self.layout = TableLayout(CONFIG)
+        self.base = settings["table_base"]
+        self.data = bytearray(self.layout.page_bytes * CONFIG.max_layers)
+        self.n_failed = 0
+        self._in_a_row = 0
+        self._failing = None
+
+    def __contains__(self, address):
+        return self.base <= address < self.base + len(self.data)
+
+    def begin(self, address, words):
+        """Choose whether the burst that begins fails, and at which word."""
+        assert address % 4096 + words * CONFIG.bus_bytes <= 4096 and address in self
+        fails = self._in_a_row < self._settings["retries"] and self._rng.random() < self._scene.transient / 2
+        self._in_a_row = self._in_a_row + 1 if fails else 0
+        self._failing = address + CONFIG.bus_bytes * self._rng.randrange(words) if fails else None
+        self.n_failed += fails
+
+    def _meet(self, address):
+        if address == self._failing:
+            raise OSError("injected")
+        return address - self.base
+
+    def read(self, address, length):
+        """Return bytes, or raise for an error response."""
+        start = self._meet(address)
+        return bytes(self.data[start : start + length])
+
+    async def write(self, address, data):
+        """Take bytes, or raise for an error response."""
+        start = self._meet(address)
+        self.data[start : start + len(data)] = data
+
+    def row(self, layer, row):
+        """Return a row's entries."""
+        start = self.layout.row_offset(layer, row)
+        return self.layout.decode_row(self.data[start : start + self.layout.row_bytes])
 
 
 class Element:
@@ -127,6 +179,11 @@ class World:
         self.dut, self.rng, self.scene, self.settings, self.model = dut, rng, scene, settings, model
         self.memory = Memory(dut, rng, scene, settings)
         self.slave = ReadSlave(dut, "m_axi", self.memory, rng, pause=scene.stall, check_burst=self._check_burst)
+        self.writes = None
+        if CONFIG.table_window:
+            self.writes = WriteSlave(
+                dut, "m_axi", self.memory.tables, rng, pause=scene.stall, check_burst=self._check_write
+            )
         self.registers = Registers(dut, "s_axil", rng, pause=scene.stall)
         self.route = Sender(dut, "route", rng, scene.gap)
         self.hint = Sender(dut, "hint", rng, scene.gap)
@@ -191,7 +248,23 @@ class World:
 
     def _check_burst(self, request):
         settings = self.settings
+        if int(request.arid) == TABLES:
+            self._check_attributes("ar", request)
+            self.memory.tables.begin(int(request.araddr), int(request.arlen) + 1)
+            return
         stream = "demand" if int(request.arid) else "prefetch"
         found = [int(getattr(request, f"ar{name}")) for name in ("qos", "cache", "prot", "burst", "lock", "size")]
         expected = [settings[f"qos_{stream}"], settings["cache"], settings["prot"], 1, 0, 2]
         assert found == expected and int(request.arlen) < settings["burst_beats"], f"{request}: expected {expected}"
+
+    def _check_write(self, request):
+        assert int(request.awid) == TABLES
+        self._check_attributes("aw", request)
+        self.memory.tables.begin(int(request.awaddr), int(request.awlen) + 1)
+
+    def _check_attributes(self, channel, request):
+        """Require what a table burst must have: no priority, the rest as for experts."""
+        settings = self.settings
+        found = [int(getattr(request, channel + name)) for name in ("qos", "cache", "prot", "burst", "lock", "size")]
+        assert found == [0, settings["cache"], settings["prot"], 1, 0, 2], f"{request}"
+        assert int(getattr(request, f"{channel}len")) < settings["burst_beats"]

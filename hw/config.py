@@ -67,6 +67,8 @@ class UnitConfig(BaseModel):
     """Width of a weight of predictor `weights`."""
     weight_lanes: Annotated[int, Field(ge=4, le=128)] = 32
     """Weights that predictor `weights` reads and writes a cycle, a power of two."""
+    table_window: Annotated[int, Field(ge=0, le=16)] = 0
+    """Layers whose correlation tables are on chip at once, the rest lying in memory; 0: all are on chip, always."""
     clock_gating: bool = False
     """Stop the clock of the parts that rest between commits; the same cycles, less power, and faster simulation."""
     commit_log: bool = False
@@ -101,6 +103,19 @@ class UnitConfig(BaseModel):
         require(self.weight_ahead <= self.horizon, "weight_ahead", f"must not exceed horizon = {self.horizon}")
         WeightRules(self.weight_sources, self.weight_bits, self.weight_ahead)
         require(len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice")
+        if self.table_window:
+            # One layer's table learns, the next one's predicts, and a third is on its way.
+            require(self.table_window >= 3, "table_window", "must be 0, or 3 or more")
+            require(
+                self.table_window <= self.max_layers,
+                "table_window",
+                f"must not exceed max_layers = {self.max_layers}",
+            )
+            require(
+                self.predictors in (("st_moe",), ("st_moe_paper",)),
+                "table_window",
+                f"needs predictors = st_moe or st_moe_paper alone, not {', '.join(self.predictors) or 'none'}",
+            )
         return self
 
     @property
@@ -138,6 +153,7 @@ class UnitConfig(BaseModel):
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
         unused = set() if self.has_weights else {"weight_sources", "weight_ahead", "weight_bits", "weight_lanes"}
         unused |= set() if self.clock_gating else {"clock_gating"}
+        unused |= set() if self.table_window else {"table_window"}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 
     def replace(self, **changes: object) -> UnitConfig:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from .config import UnitConfig
+
 EVENT_WIDTH = 32
 """Width of counters of things."""
 CYCLE_WIDTH = 48
@@ -91,6 +93,19 @@ COUNTERS = {
 }  # fmt: skip
 """Name -> counter, in the order of the register window."""
 
+PAGING_COUNTERS = {
+    "table_loads": Counter("Pages of tables brought on chip."),
+    "table_ahead": Counter("Pages that came before anything waited for them."),
+    "table_late": Counter("Pages that an event, or a register access, had to wait for."),
+    "table_wait": _cycles("Cycles in which an event waited for its tables to be on chip; predictor_wait has them too."),
+    "table_read_beats": _cycles("Bus beats of pages read."),
+    "table_written_beats": _cycles("Bus beats of pages written back."),
+    "table_errors": Counter("Bursts of pages that ended with an error response."),
+    "table_retries": Counter("Bursts of pages requested again after an error."),
+    "table_lost": Counter("Bursts of pages given up: read, their words with an error are empty rows; written, their updates are lost."),
+}
+"""The counters that follow in the register window of a unit that pages its tables."""
+
 ALIASES = {"timely": "hit_prefetch"}
 """Names of the laws that are another counter's by definition: a timely prefetch is a hit on one."""
 
@@ -112,6 +127,17 @@ LAWS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Total -> the counters that it is the sum of, in every snapshot, modulo 2**32."""
 
+PAGING_LAWS: dict[str, tuple[str, ...]] = {
+    "table_loads": ("table_ahead", "table_late"),
+    "table_errors": ("table_retries", "table_lost"),
+}
+"""The laws that hold besides where tables are paged."""
+
+
+def counters_of(config: UnitConfig) -> dict[str, Counter]:
+    """Return a unit's counters, in the order of its register window."""
+    return COUNTERS | PAGING_COUNTERS if config.table_window else COUNTERS
+
 
 def with_aliases(values: Mapping[str, int]) -> dict[str, int]:
     """Return counter values with those aliases added that are not there."""
@@ -122,12 +148,12 @@ def broken_laws(values: Mapping[str, int]) -> list[str]:
     """Return one line for each law that `values` (name -> value) breaks; empty if all hold.
 
     A law whose counters are not all there is broken. The law of cycles is left out where `values` has no `cycles`:
-    the golden model knows no time.
+    the golden model knows no time. Those of paging hold where `values` has their totals.
     """
     known = with_aliases(values)
     broken = []
-    for total, parts in LAWS.items():
-        if total == "cycles" and total not in known:
+    for total, parts in (LAWS | PAGING_LAWS).items():
+        if total not in known and (total == "cycles" or total in PAGING_LAWS):
             continue
         law = " + ".join(parts)
         missing = [name for name in (total, *parts) if name not in known]

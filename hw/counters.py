@@ -7,15 +7,16 @@ from amaranth.lib.wiring import In, Out
 from .clock_gate import control_domain
 from .commit_counts import COUNTED
 from .config import UnitConfig, bits_for
-from .counter_names import COUNTERS, Advance
+from .counter_names import Advance, counters_of
 
 READ_BITS = 64
 """Width of a counter as software reads it."""
 
 
-def pulse_layout() -> data.StructLayout:
+def pulse_layout(config: UnitConfig) -> data.StructLayout:
     """Return one bit for each counter that goes up by one at a time."""
-    return data.StructLayout({name: 1 for name, counter in COUNTERS.items() if counter.advance is Advance.PULSE})
+    counters = counters_of(config).items()
+    return data.StructLayout({name: 1 for name, counter in counters if counter.advance is Advance.PULSE})
 
 
 def gauge_layout(config: UnitConfig) -> data.StructLayout:
@@ -30,19 +31,19 @@ class CounterPortSignature(wiring.Signature):
     snapshot, one cycle after `index`; `value` keeps still for an index beyond the last counter.
     """
 
-    def __init__(self):
+    def __init__(self, config: UnitConfig):
         super().__init__(
             {
                 "snapshot": Out(1),
                 "clear": Out(1),
-                "index": Out(bits_for(len(COUNTERS))),
+                "index": Out(bits_for(len(counters_of(config)))),
                 "value": In(READ_BITS),
             }
         )
 
 
 class CounterFile(wiring.Component):
-    """All counters of `counter_names.COUNTERS`.
+    """All counters of `counter_names.counters_of`.
 
     Latency: a pulse is in a snapshot taken one cycle later or after; a counter of the snapshot can be
     read (`index`) one cycle after `snapshot`, and `port.value` follows `index` by one cycle. Throughput:
@@ -81,11 +82,11 @@ class CounterFile(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "pulse": In(pulse_layout()),
+                "pulse": In(pulse_layout(config)),
                 "flushed": In(bits_for(config.queue_depth + 1)),
                 "conflicts": In(bits_for(config.n_pe + 1)),
                 "gauges": In(gauge_layout(config)),
-                "port": In(CounterPortSignature()),
+                "port": In(CounterPortSignature(config)),
             }
         )
 
@@ -97,7 +98,7 @@ class CounterFile(wiring.Component):
         m = Module()
         control = control_domain(self.config)
         snapshot = []
-        for name, counter in COUNTERS.items():
+        for name, counter in counters_of(self.config).items():
             held = Signal(counter.width, name=f"snapshot_{name}")
             snapshot.append(held)
             value = self._value(m, name, control if name in COUNTED or name == "flushed" else "sync")
@@ -110,7 +111,7 @@ class CounterFile(wiring.Component):
 
     def _value(self, m: Module, name: str, domain: str):
         """Return what counter `name` holds, building its register in `domain` unless it is a gauge."""
-        counter = COUNTERS[name]
+        counter = counters_of(self.config)[name]
         match counter.advance:
             case Advance.GAUGE:
                 return self.gauges[name]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -104,6 +104,8 @@ class DmaController(wiring.Component):
     prefetch_request : Out(prefetch_request_layout)
     demand_busy, idle : Out(1)
         A demanded transfer is under way; nothing is, and no status waits.
+    requesting : Out(1)
+        Beats are left to be requested, the first time or again; only with `table_window`.
     beat_demand, beat_prefetch, beat_discarded : Out(1)
         Exactly one pulses for each expected R beat, one cycle after it; discarded are beats of aborted transfers and
         those of a burst from its first error response on.
@@ -134,6 +136,8 @@ class DmaController(wiring.Component):
             "demand_busy": Out(1),
             "idle": Out(1),
         }
+        if config.table_window:
+            members["requesting"] = Out(1)
         super().__init__(members | {name: Out(1) for name in PULSES})
 
     @property
@@ -153,6 +157,9 @@ class DmaController(wiring.Component):
         again = SyncFIFOBuffered(width=burst_layout(config).size, depth=config.outstanding + 1)
         m.submodules.again = again
 
+        if config.table_window:
+            ended = reader.ended.valid & reader.ended.error
+            m.d.comb += self.requesting.eq(Cat(e.active for e in engines).any() | again.level.any() | ended)
         self._limits(m, engines, reader)
         self._accept(m, engines, table)
         self._address_channel(m, engines, table, reader, again)

@@ -18,7 +18,7 @@ from amaranth.lib import wiring
 from ..traces.atomic import replacing
 from .clock_gate import GATE_MODULE
 from .config import UnitConfig
-from .counter_names import COUNTERS
+from .counter_names import counters_of
 from .flat_ports import FlatPorts
 from .register_map import register_map
 from .sram_bank import WRAPPER_MODULE
@@ -140,8 +140,8 @@ def _sidecar(top: FlatPorts, name: str, config: UnitConfig, latencies: dict[str,
             for register in register_map(config)
         },
         "counters": {
-            counter: {"index": index, "width": COUNTERS[counter].width, "text": COUNTERS[counter].text}
-            for index, counter in enumerate(COUNTERS)
+            counter_name: {"index": index, "width": counter.width, "text": counter.text}
+            for index, (counter_name, counter) in enumerate(counters_of(config).items())
         },
         "latency_cycles": latencies,
     }

@@ -5,6 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, SCORE_BITS, UnitConfig, bits_for
 from .records import RECORD_FIELDS, Fill, GrantStatus
+from .table_layout import TableLayout
 
 MAX_BURST_BEATS = 256
 """AXI4's limit on an INCR burst."""
@@ -143,12 +144,34 @@ class Axi4ReadSignature(wiring.Signature):
     """AXI4 read channels, seen from the master; RREADY is always 1. ID 0 is prefetch, 1 is demand."""
 
     def __init__(self, config: UnitConfig):
-        super().__init__({
-            "arvalid": Out(1), "arready": In(1), "araddr": Out(64), "arid": Out(1), "arlen": Out(8),
-            "arsize": Out(3), "arburst": Out(2), "arlock": Out(1), "arcache": Out(4), "arprot": Out(3), "arqos": Out(4),
-            "rvalid": In(1), "rready": Out(1), "rid": In(1), "rdata": In(config.bus_bytes * 8), "rresp": In(2),
-            "rlast": In(1),
+        super().__init__(_axi4_read(config, id_bits=1))
+
+
+class Axi4Signature(wiring.Signature):
+    """All five AXI4 channels, seen from the master; RREADY and BREADY are always 1. ID 2 is tables, else as above."""
+
+    def __init__(self, config: UnitConfig):
+        super().__init__(_axi4_read(config, id_bits=2) | {
+            "awvalid": Out(1), "awready": In(1), "awaddr": Out(64), "awid": Out(2), "awlen": Out(8),
+            "awsize": Out(3), "awburst": Out(2), "awlock": Out(1), "awcache": Out(4), "awprot": Out(3), "awqos": Out(4),
+            "wvalid": Out(1), "wready": In(1), "wdata": Out(config.bus_bytes * 8), "wstrb": Out(config.bus_bytes),
+            "wlast": Out(1),
+            "bvalid": In(1), "bready": Out(1), "bid": In(2), "bresp": In(2),
         })  # fmt: skip
+
+
+def _axi4_read(config: UnitConfig, *, id_bits: int) -> dict[str, wiring.Member]:
+    return {
+        "arvalid": Out(1), "arready": In(1), "araddr": Out(64), "arid": Out(id_bits), "arlen": Out(8),
+        "arsize": Out(3), "arburst": Out(2), "arlock": Out(1), "arcache": Out(4), "arprot": Out(3), "arqos": Out(4),
+        "rvalid": In(1), "rready": Out(1), "rid": In(id_bits), "rdata": In(config.bus_bytes * 8), "rresp": In(2),
+        "rlast": In(1),
+    }  # fmt: skip
+
+
+def memory_signature(config: UnitConfig) -> wiring.Signature:
+    """Return the unit's memory port, seen from the unit: with write channels only if it pages its tables."""
+    return Axi4Signature(config) if config.table_window else Axi4ReadSignature(config)
 
 
 class Axi4LiteSignature(wiring.Signature):
@@ -167,12 +190,14 @@ class Axi4LiteSignature(wiring.Signature):
 class TableSignature(wiring.Signature):
     """Access to one CCT entry, seen from the user: a read answers two cycles after `read`.
 
-    `ready` is 0 while the predictor is learning or predicting; `read` and `write` count only with it.
+    `ready` is 0 while the predictor is learning or predicting; `read` and `write` count only with it. Where tables are
+    paged, `request` asks for the page of `layer` and stays until the access is made; `ready` waits for that page.
     """
 
     def __init__(self, config: UnitConfig):
         super().__init__(
-            {
+            ({"request": Out(1)} if config.table_window else {})
+            | {
                 "layer": Out(config.layer_bits),
                 "row": Out(config.expert_bits),
                 "entry": Out(bits_for(config.max_top_k)),
@@ -185,6 +210,55 @@ class TableSignature(wiring.Signature):
                 "read_confidence": In(2),
             }
         )
+
+
+def page_request_layout(config: UnitConfig) -> data.StructLayout:
+    """Return a burst of a table's page: `length` + 1 bus words from word `word` of the page of `layer`."""
+    layout = TableLayout(config)
+    return data.StructLayout(
+        {
+            "write": 1,
+            "layer": config.layer_bits,
+            "word": bits_for(layout.words),
+            "length": bits_for(layout.burst_words),
+        }
+    )
+
+
+class PageBusSignature(wiring.Signature):
+    """Words of tables on their way to and from memory, seen from the predictor; one burst at a time.
+
+    After `request` is taken, a read brings its words on `read_valid` and `read_data`, in order and at any time, 0 in
+    place of a word that came with an error; a write takes its words from `write`. Then `done` pulses, with `error` if
+    memory answered with one; a read's last word may come with it.
+    """
+
+    def __init__(self, config: UnitConfig):
+        super().__init__(
+            {
+                "request": Out(stream.Signature(page_request_layout(config))),
+                "write": Out(stream.Signature(config.bus_bytes * 8)),
+                "read_valid": In(1),
+                "read_data": In(config.bus_bytes * 8),
+                "done": In(1),
+                "error": In(1),
+            }
+        )
+
+
+def page_control_layout() -> data.StructLayout:
+    """Return what governs paging; it acts at once, as tables belong to no step.
+
+    `enable`: tables are in use. `quiesced`: no table stays on chip. `retries`: bursts that are repeated after an error,
+    in a row. `burst_beats`: longest burst.
+    """
+    return data.StructLayout({"enable": 1, "quiesced": 1, "retries": 4, "burst_beats": bits_for(MAX_BURST_BEATS + 1)})
+
+
+def page_pulses_layout() -> data.StructLayout:
+    """Return what a predictor tells of its pages: one bit for each counter of the same name."""
+    names = ("loads", "ahead", "late", "wait", "errors", "retries", "lost")
+    return data.StructLayout({f"table_{name}": 1 for name in names})
 
 
 QUAD = 4

@@ -4,6 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ..predictor_rtl.interface import paging_members
 from ..predictor_rtl.st_moe import StMoePredictor
 from ..predictor_rtl.st_moe_paper import StMoePaperPredictor
 from ..predictor_rtl.weights import WeightsPredictor
@@ -24,6 +25,8 @@ class PredictorBank(wiring.Component):
     event : In(event_stream), candidate : Out(candidate_stream)
     tables : In(TableSignature), one for each predictor
     weights : In(WeightPortSignature), only with predictor `weights`
+    pages, page_control, page_pulses
+        Only with `table_window`, which has one predictor: its.
     selected : In
         Index + 1 in `config.predictors`; 0 is none.
     n_layers, n_experts, row_entries, min_score, hold_cycles, event_end : In
@@ -37,6 +40,7 @@ class PredictorBank(wiring.Component):
         optional = {"weights": In(WeightPortSignature(config))} if config.has_weights else {}
         super().__init__(
             optional
+            | paging_members(config)
             | {
                 "event": In(event_stream(config)),
                 "candidate": Out(candidate_stream(config)),
@@ -64,15 +68,23 @@ class PredictorBank(wiring.Component):
                 m.d.comb += all_ready.eq(0)
         for index, predictor in enumerate(predictors):
             name = self._config.predictors[index]
+            # Paged tables come for a beat that waits, and then have no predictor beside theirs to wait for.
+            given = self.event.valid if self._config.table_window else self.event.valid & all_ready
             m.submodules[name] = predictor
             wiring.connect(m, wiring.flipped(self.tables[index]), predictor.table)
             if name == "weights":
                 wiring.connect(m, wiring.flipped(self.weights), predictor.weights)
+            if self._config.table_window:
+                wiring.connect(m, predictor.pages, wiring.flipped(self.pages))
+                m.d.comb += [
+                    predictor.page_control.eq(self.page_control),
+                    self.page_pulses.eq(predictor.page_pulses),
+                ]
             for setting in ("n_layers", "n_experts", "row_entries", "min_score", "hold_cycles", "event_end"):
                 m.d.comb += getattr(predictor, setting).eq(getattr(self, setting))
             m.d.comb += [
                 predictor.event.payload.eq(self.event.payload),
-                predictor.event.valid.eq(self.event.valid & all_ready),
+                predictor.event.valid.eq(given),
                 predictor.enable.eq(self.selected == index + 1),
             ]
             with m.If(self.selected == index + 1):

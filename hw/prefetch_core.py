@@ -17,15 +17,16 @@ from .dma import DmaController
 from .event import EventIntake
 from .expert_sram import ExpertSram
 from .interfaces import (
-    Axi4ReadSignature,
     SlotReadSignature,
     TableSignature,
     WeightPortSignature,
     grant_layout,
     hint_layout,
+    memory_signature,
     record_layout,
     route_layout,
 )
+from .page_channel import PageChannel
 from .predictor_bank import PredictorBank
 from .prefetch_queue import PrefetchQueue
 from .records import Fill, Kind
@@ -46,7 +47,7 @@ class PrefetchCore(wiring.Component):
     -------
     route, hint : In(stream) ; grant : Out(stream) ; release : In(stream)
     read : In(SlotReadSignature) * n_pe
-    axi : Out(Axi4ReadSignature)
+    axi : Out(Axi4ReadSignature), or Out(Axi4Signature) with `table_window`
     settings : In(settings_layout)
         Copied at a step's first event.
     topk_layer : Out, topk_value : In
@@ -74,7 +75,7 @@ class PrefetchCore(wiring.Component):
                 "grant": Out(stream.Signature(grant_layout(config))),
                 "release": In(stream.Signature(grant_layout(config))),
                 "read": In(SlotReadSignature(config)).array(config.n_pe),
-                "axi": Out(Axi4ReadSignature(config)),
+                "axi": Out(memory_signature(config)),
                 "settings": In(settings_layout(config)),
                 "awake": Out(1),
                 "apply": Out(1),
@@ -82,7 +83,7 @@ class PrefetchCore(wiring.Component):
                 "topk_value": In(bits_for(config.max_top_k + 1)),
                 "tables": In(TableSignature(config)).array(len(config.predictors)),
                 "command": In(CommandSignature(config)),
-                "counters": In(CounterPortSignature()),
+                "counters": In(CounterPortSignature(config)),
                 "state": Out(unit_state_layout()),
                 "faults": Out(faults_layout(config)),
                 "record_valid": Out(1),
@@ -221,7 +222,11 @@ class PrefetchCore(wiring.Component):
         connect(m, commit.prefetch, dma.prefetch)
         connect(m, dma.status, commit.status)
         connect(m, dma.sink, self._sram.write)
-        connect(m, dma.axi, flipped(self.axi))
+        self._protocol_error = dma.protocol_error
+        if self._config.table_window:
+            self._connect_pages(m)
+        else:
+            connect(m, dma.axi, flipped(self.axi))
         for order in ("promote", "abort"):
             m.d.comb += [
                 getattr(dma, order).valid.eq(getattr(commit, order).valid),
@@ -229,6 +234,32 @@ class PrefetchCore(wiring.Component):
             ]
         for name in ("valid", "slot", "promoted", "beats_left", "beats_total"):
             m.d.comb += getattr(commit.prefetch_request, name).eq(dma.prefetch_request[name])
+
+    def _connect_pages(self, m):
+        """Connect the tables' way to memory; where they lie acts at once, how the bus is used as for experts."""
+        dma, predictors, commit = self._dma, self._predictors, self._commit
+        m.submodules.pages = pages = PageChannel(config=self._config)
+        connect(m, dma.axi, pages.dma)
+        connect(m, pages.axi, flipped(self.axi))
+        connect(m, predictors.pages, pages.pages)
+        self._protocol_error |= pages.protocol_error
+        queued = self._queue.head.valid & ~commit.quiesced
+        m.d.comb += [
+            pages.base.eq(self.settings.table_base),
+            pages.hold.eq(dma.requesting | (self._misses.level != 0) | queued),
+            pages.cache.eq(self._active.cache),
+            pages.prot.eq(self._active.prot),
+            predictors.page_control.enable.eq(self.settings.table_enable),
+            predictors.page_control.quiesced.eq(commit.quiesced),
+            predictors.page_control.retries.eq(self._active.retries),
+            predictors.page_control.burst_beats.eq(self._active.burst_beats),
+        ]
+        pulse = self._counters.pulse
+        m.d.comb += [
+            pulse.table_read_beats.eq(pages.beat_read),
+            pulse.table_written_beats.eq(pages.beat_written),
+            *(pulse[name].eq(predictors.page_pulses[name]) for name in predictors.page_pulses.shape().members),
+        ]
 
     def _connect_counters(self, m):
         config, counters, counts, stalls = self._config, self._counters, self._counts, self._stalls
@@ -261,7 +292,7 @@ class PrefetchCore(wiring.Component):
             pulse.predictor_wait.eq(self._predictors.wait),
             pulse.route_wait.eq(self._intake.predictor_wait),
             pulse.bus_errors.eq(dma.error_response),
-            pulse.protocol_errors.eq(dma.protocol_error),
+            pulse.protocol_errors.eq(self._protocol_error),
         ]
         # A gauge must change in the cycle after the pulses that explain it; the queue changes with the commit.
         m.d.sync += counters.gauges.queued_open.eq(self._queue.level)

@@ -8,10 +8,10 @@ from .clock_gate import CONTROL, ClockGate, in_control
 from .config import UnitConfig
 from .interfaces import (
     Axi4LiteSignature,
-    Axi4ReadSignature,
     SlotReadSignature,
     grant_layout,
     hint_layout,
+    memory_signature,
     record_layout,
     route_layout,
 )
@@ -38,7 +38,7 @@ class PrefetchUnit(wiring.Component):
         Experts ready in their slots, best first; give each grant back once its weights are used.
     read : In(SlotReadSignature) * n_pe
         Reads of granted slots.
-    m_axi : Out(Axi4ReadSignature), s_axil : In(Axi4LiteSignature), irq : Out(1)
+    m_axi : Out(Axi4ReadSignature, or Axi4Signature with `table_window`), s_axil : In(Axi4LiteSignature), irq : Out(1)
         Memory, registers (registers.rdl), interrupt.
     """
 
@@ -50,7 +50,7 @@ class PrefetchUnit(wiring.Component):
             "grant": Out(stream.Signature(grant_layout(config))),
             "release": In(stream.Signature(grant_layout(config))),
             "read": In(SlotReadSignature(config)).array(config.n_pe),
-            "m_axi": Out(Axi4ReadSignature(config)),
+            "m_axi": Out(memory_signature(config)),
             "s_axil": In(Axi4LiteSignature()),
             "irq": Out(1),
         }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from .config import UnitConfig
-from .counter_names import COUNTER_INDEX
+from .counter_names import ALIASES, counters_of
 from .register_map import WORD_BITS, WORD_BYTES, Access, Register, RegisterField, register_map
 
 Write = tuple[int, int]
@@ -39,7 +39,8 @@ def register_offsets(config: UnitConfig) -> dict[str, int]:
 
 def counter_offset(config: UnitConfig, name: str) -> int:
     """Return the byte address of a counter's low word; its high word is the next one."""
-    return _register(config, "COUNTER").offset + 2 * WORD_BYTES * COUNTER_INDEX[name]
+    index = {known: place for place, known in enumerate(counters_of(config))}[ALIASES.get(name, name)]
+    return _register(config, "COUNTER").offset + 2 * WORD_BYTES * index
 
 
 def default_settings(config: UnitConfig) -> dict[str, int]:

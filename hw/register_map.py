@@ -15,7 +15,8 @@ from systemrdl.node import AddrmapNode, FieldNode, RegNode
 from systemrdl.rdltypes.typing import RDLValue
 
 from .config import UnitConfig
-from .counter_names import COUNTERS
+from .counter_names import counters_of
+from .table_layout import TableLayout
 
 WORD_BYTES = 4
 WORD_BITS = 32
@@ -101,6 +102,7 @@ def _compiled(parameters: tuple[tuple[str, RDLValue], ...]) -> tuple[Register, .
 
 
 def _parameters(config: UnitConfig) -> dict[str, int]:
+    layout = TableLayout(config)
     return {
         "MAX_LAYERS": config.max_layers,
         "MAX_EXPERTS": config.max_experts,
@@ -115,7 +117,10 @@ def _parameters(config: UnitConfig) -> dict[str, int]:
         "HORIZON": config.horizon,
         "PREDICTORS": len(config.predictors),
         "WEIGHT_SOURCES": len(config.weight_sources) if config.has_weights else 0,
-        "COUNTERS": len(COUNTERS),
+        "COUNTERS": len(counters_of(config)),
+        "TABLE_WINDOW": config.table_window,
+        "TABLE_ROW_BYTES": layout.row_bytes,
+        "TABLE_PAGE_BYTES": layout.page_bytes,
         "DIGEST": int(config.digest[:8], 16),
         "PAGES": -(-config.slot_bytes // PAGE_BYTES),
     }

@@ -43,7 +43,7 @@ class RegisterBank(wiring.Component):
 
     Latency: a write acts, on `settings` and every other output, two cycles after the later of its AW and
     W was taken, in the cycle of its BVALID; a read's RVALID comes three cycles after AR. TABLE_DATA
-    waits besides until the predictor is ready, and a read of it takes one cycle more. `irq` is 1 one
+    waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more. `irq` is 1 one
     cycle after its cause. `topk_value` follows `topk_layer` in the same cycle. Throughput: a write every
     two cycles, a read every three (TABLE_DATA four).
 
@@ -99,7 +99,7 @@ class RegisterBank(wiring.Component):
                 "command": Out(CommandSignature(config)),
                 "state": In(unit_state_layout()),
                 "faults": In(faults_layout(config)),
-                "counters": Out(CounterPortSignature()),
+                "counters": Out(CounterPortSignature(config)),
                 "tables": Out(TableSignature(config)).array(len(config.predictors)),
                 "irq": Out(1),
                 "awake": Out(1),
@@ -332,8 +332,12 @@ class RegisterBank(wiring.Component):
         legal = write.strobe.all() & ~write.data[fields[-1].lsb + fields[-1].width :].any()
         for field in fields:
             legal &= in_range(write.data[field.lsb : field.lsb + field.width], field)
+        if self.config.table_window:
+            legal &= self._stored["table_enable"]
         if self.config.predictors:
             with m.If(legal):
+                if self.config.table_window:
+                    m.d.comb += self.tables[0].request.eq(1)
                 m.d.comb += [
                     write.error.eq(0),
                     write.done.eq(self._table_ready & ~self._table_busy),
@@ -369,6 +373,10 @@ class RegisterBank(wiring.Component):
                     m.d.sync += error.eq(0)
                 m.next = "ANSWER"
                 if self.config.predictors:
+                    if self.config.table_window:
+                        at_table &= self._stored["table_enable"]
+                        with m.If(at_table):
+                            m.d.comb += self.tables[0].request.eq(1)
                     with m.If(at_table):
                         m.d.sync += [error.eq(0), table.eq(1)]
                         m.d.comb += self._table_read.eq(self._table_ready & ~self._table_write)

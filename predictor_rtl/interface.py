@@ -4,7 +4,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..hw.config import SCORE_BITS, UnitConfig, bits_for
-from ..hw.interfaces import TableSignature, candidate_stream, event_stream
+from ..hw.interfaces import (
+    PageBusSignature,
+    TableSignature,
+    candidate_stream,
+    event_stream,
+    page_control_layout,
+    page_pulses_layout,
+)
 
 HOLD_BITS = 32
 """Width of the setting `hold_cycles`."""
@@ -46,12 +53,16 @@ class PredictorSignature(wiring.Signature):
     busy : Out
         An event is open or being learnt, or candidates are left.
     wait : Out
-        High in each cycle in which a beat waits because the previous event is not finished with the tables.
+        High in each cycle in which a beat waits because the previous event is not finished with the tables, or the
+        event's tables are not on chip.
+    pages : Out(PageBusSignature), page_control : In(page_control_layout), page_pulses : Out(page_pulses_layout)
+        Only with `table_window`: pages of the table to and from memory, what governs it, and what there is to count.
     """
 
     def __init__(self, config: UnitConfig):
         super().__init__(
-            {
+            paging_members(config)
+            | {
                 "event": In(event_stream(config)),
                 "candidate": Out(candidate_stream(config)),
                 "table": In(TableSignature(config)),
@@ -66,3 +77,14 @@ class PredictorSignature(wiring.Signature):
                 "wait": Out(1),
             }
         )
+
+
+def paging_members(config: UnitConfig) -> dict[str, wiring.Member]:
+    """Return the ports that a predictor, or several side by side, have besides if tables are paged."""
+    if not config.table_window:
+        return {}
+    return {
+        "pages": Out(PageBusSignature(config)),
+        "page_control": In(page_control_layout()),
+        "page_pulses": Out(page_pulses_layout()),
+    }

@@ -13,6 +13,7 @@ from .hold import HoldTimer
 from .interface import PredictorSignature
 from .learner import Learner
 from .members import MemberSets
+from .paged_cct import PagedCorrelationTable
 from .ranking import Ranking
 from .row_scan import RowScan
 from .score_board import ScoreBoard
@@ -30,7 +31,8 @@ class StMoePredictor(wiring.Component):
     takes what `Ranking` says: 5 cycles to the first candidate if the highest score is all ones in binary.
     With `hold` it starts `hold_cycles` + 1 cycles after its event's `event_end`, or as above if that is later.
     The next event's first beat is accepted at most `event_latency(r, m)` cycles after the last beat, r members
-    being learnt from; until then it waits. Throughput: one beat a cycle within an event.
+    being learnt from; until then it waits. With `table_window` it is one cycle more, and it waits besides until
+    its tables are on chip; all else is the same. Throughput: one beat a cycle within an event.
 
     Parameters: `config`; `wrap`: the last layer predicts layer 0 of the next step, and the pair learns;
     `hold`: predictions wait for `hold_cycles`. Members: see `PredictorSignature`.
@@ -41,7 +43,7 @@ class StMoePredictor(wiring.Component):
         self._wrap = wrap
         self._hold = hold
         super().__init__(PredictorSignature(config))
-        self._table = CorrelationTable(config=config)
+        self._table = PagedCorrelationTable(config=config) if config.table_window else CorrelationTable(config=config)
         self._history = HistoryTable(config=config)
         self._members = MemberSets(config=config)
         self._scan = RowScan(config=config)
@@ -82,6 +84,8 @@ class StMoePredictor(wiring.Component):
         m.submodules.ranking = self._ranking
         m.submodules.learner = self._learner
         self._elaborate_event(m)
+        if self._config.table_window:
+            self._elaborate_paging(m)
         self._elaborate_control(m)
         self._elaborate_prediction(m)
         self._elaborate_learning(m)
@@ -96,9 +100,7 @@ class StMoePredictor(wiring.Component):
         """Take over an event's header with its first beat, and void what belongs to another token."""
         beat, members = self.event.payload, self._members
         next_layer = self._next_layer(beat.layer)
-        follows = beat.layer == self._next_layer(self._previous_layer)
-        if not self._wrap:
-            follows &= beat.layer != 0
+        follows = self._follows()
         m.d.comb += [
             self._do_beat.eq(self.event.valid & self.event.ready),
             members.open.eq(self._do_first),
@@ -115,19 +117,49 @@ class StMoePredictor(wiring.Component):
                 self._predicts.eq(self.enable & (True if self._wrap else next_layer != 0)),
             ]
 
+    def _follows(self):
+        """Return whether the event that begins learns from the one before."""
+        layer = self.event.payload.layer
+        follows = layer == self._next_layer(self._previous_layer)
+        return follows if self._wrap else follows & (layer != 0)
+
+    def _elaborate_paging(self, m):
+        """Let an event wait for its tables; without tables in use it predicts and teaches nothing."""
+        table = self._table
+        with m.If(self._do_first & ~self.page_control.enable):
+            m.d.comb += self._members.forget.eq(1)
+            m.d.sync += self._predicts.eq(0)
+        wiring.connect(m, table.pages, wiring.flipped(self.pages))
+        m.d.comb += [
+            table.control.eq(self.page_control),
+            self.page_pulses.eq(table.pulses),
+            table.n_layers.eq(self.n_layers),
+            table.event_waits.eq(self.event.valid),
+            table.event_layer.eq(self.event.payload.layer),
+            table.event_follows.eq(self._follows()),
+            table.previous_layer.eq(self._previous_layer),
+        ]
+
     def _elaborate_control(self, m):
         """Collect beats, finish the prediction, learn; only then the tables are free for the next event."""
         beat = self.event.payload
         tables_idle = Signal()
+        busy = ~tables_idle | self._waiting | self._timing | self._ranking.busy
+        if self._config.table_window:
+            busy |= self._table.busy
         m.d.comb += [
             self.wait.eq(self.event.valid & ~self.event.ready),
-            self.busy.eq(~tables_idle | self._waiting | self._timing | self._ranking.busy),
+            self.busy.eq(busy),
             self._table.unlocked.eq(tables_idle),
         ]
         with m.FSM() as fsm:
             m.d.comb += tables_idle.eq(fsm.ongoing("IDLE"))
             with m.State("IDLE"):
-                m.d.comb += [self.event.ready.eq(1), self._do_first.eq(self.event.valid)]
+                if self._config.table_window:
+                    ready = self._table.event_ready
+                    m.d.comb += [self.event.ready.eq(ready), self._do_first.eq(self.event.valid & ready)]
+                else:
+                    m.d.comb += [self.event.ready.eq(1), self._do_first.eq(self.event.valid)]
                 with m.If(self._do_beat):
                     m.next = "COLLECT"
                     with m.If(beat.last):

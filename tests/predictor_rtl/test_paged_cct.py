@@ -1,0 +1,171 @@
+"""Does a predictor with its tables in memory name what it names with all of them on chip, and lose no update?"""
+
+import random
+
+import pytest
+from amaranth.sim import Simulator
+from moefetch.hw.config import UNIT_PRESETS, UnitConfig
+from moefetch.hw.table_layout import TableLayout
+from moefetch.predictor_rtl.st_moe import StMoePredictor
+from moefetch.sim.predictors.interface import PredictorEvent
+from moefetch.sim.predictors.st_moe import StMoe
+
+from .bench import Bench, Event, make_rng, random_events
+from .page_memory import PageMemory
+
+TINY = UNIT_PRESETS["tiny"]
+
+
+def geometry(layers, experts, top_k, *, window=3, lanes=1, bus_bytes=4):
+    return TINY.replace(
+        max_layers=layers, max_experts=experts, max_top_k=top_k, predictor_lanes=lanes, predictors=("st_moe",),
+        bus_bytes=bus_bytes, table_window=window,
+    )  # fmt: skip
+
+
+GEOMETRIES = {
+    "a row a word": (geometry(4, 8, 2), 4, 8),
+    "a row of several words": (geometry(5, 20, 6), 5, 17),
+    "several rows a word": (geometry(7, 20, 4, window=4, lanes=2, bus_bytes=32), 7, 20),
+    "a page smaller than a word": (geometry(6, 4, 2, bus_bytes=128), 6, 4),
+    "several bursts a page": (geometry(6, 64, 3, lanes=3, bus_bytes=8), 6, 61),
+    "fewer layers than the window": (geometry(5, 9, 4, window=5), 2, 9),
+    "one layer": (geometry(3, 6, 1), 1, 6),
+    "as many layers as the window": (geometry(3, 7, 2), 3, 7),
+}
+
+
+class PagedBench(Bench):
+    """A predictor whose pages lie in a `PageMemory`; `pulses` counts what it tells of them."""
+
+    def __init__(self, config, *, memory, retries=0, burst_beats=16, wrap=True, **settings):
+        super().__init__(config, dut=StMoePredictor(config=config, wrap=wrap), **settings)
+        self.memory = memory
+        self.pulses = {}
+        self.control = {"enable": 1, "quiesced": 0, "retries": retries, "burst_beats": burst_beats}
+
+    def run(self, testbench):
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-6)
+
+        async def serve(ctx):
+            await self.memory.serve(ctx, self.dut.pages)
+
+        async def main(ctx):
+            ctx.set(self.dut.page_control, self.control)
+            for name, value in self.settings.items():
+                ctx.set(getattr(self.dut, name), value)
+            await testbench(ctx)
+
+        simulator.add_process(self._count)
+        simulator.add_process(self._count_pulses)
+        simulator.add_testbench(self._collect, background=True)
+        simulator.add_testbench(serve, background=True)
+        simulator.add_testbench(main)
+        simulator.run()
+
+    async def _count_pulses(self, ctx):
+        async for _, _, pulses in ctx.tick().sample(self.dut.page_pulses):
+            for name in self.dut.page_pulses.shape().members:
+                self.pulses[name] = self.pulses.get(name, 0) + pulses[name]
+            assert self.pulses["table_loads"] == self.pulses["table_ahead"] + self.pulses["table_late"]
+            assert self.pulses["table_errors"] == self.pulses["table_retries"] + self.pulses["table_lost"]
+
+    async def quiesce(self, ctx):
+        """Let memory have every table, and check that no page is left on chip."""
+        ctx.set(self.dut.page_control.quiesced, 1)
+        await ctx.tick()
+        await self.settle(ctx)
+        assert not any(ctx.get(page.valid) for page in self.dut._table.held)
+        ctx.set(self.dut.page_control.quiesced, 0)
+
+    async def check_tables(self, ctx, golden):
+        """Quiesce and require that memory holds the golden model's tables."""
+        await self.quiesce(ctx)
+        for layer in range(golden.n_layers):
+            rows = golden.cct_rows(layer)
+            found = [self.memory.row(layer, row)[: golden.top_k] for row in range(golden.n_experts)]
+            assert found == rows, f"layer {layer}"
+
+
+def play(bench, golden, events, *, rng, quiesce=0.1):
+    """Return a test bench that plays events and compares candidates, and sometimes tables."""
+
+    async def testbench(ctx):
+        for event in events:
+            bench.ready_chance = rng.choice([1.0, 0.3])
+            bench.candidates.clear()
+            await bench.send(ctx, event, gaps=True)
+            members = PredictorEvent(event.event, event.layer, event.sequence_start, event.members)
+            named = [tuple(candidate) for candidate in golden.step(members)]
+            if rng.random() < 0.5:
+                await bench.settle(ctx)
+                assert bench.candidates == named, event
+            else:  # on the heels of the emission, with pages still under way
+                while not (len(bench.candidates) == len(named) and ctx.get(bench.dut.event.ready)):
+                    await ctx.tick()
+                assert bench.candidates == named, event
+            if rng.random() < quiesce:
+                await bench.check_tables(ctx, golden)
+        await bench.settle(ctx)
+        await bench.check_tables(ctx, golden)
+
+    return testbench
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_lockstep_with_golden(name):
+    config, n_layers, n_experts = GEOMETRIES[name]
+    rng = make_rng(name)
+    memory = PageMemory(config, name, delay=rng.choice([(0, 0), (0, 4), (10, 40)]))
+    bench = PagedBench(
+        config, memory=memory, n_layers=n_layers, n_experts=n_experts, rng=rng, burst_beats=rng.choice([1, 3, 16, 256])
+    )
+    golden = StMoe(n_layers, n_experts, config.max_top_k)
+    events = random_events(rng, 24, n_layers, n_experts, config.max_top_k)
+    bench.run(play(bench, golden, events, rng=rng))
+    assert bench.pulses["table_late"] and (bench.pulses["table_ahead"] or n_layers == 1)
+    assert any(write for write, *_ in memory.log) and not bench.pulses["table_errors"]
+
+
+def test_errors_are_repeated_and_counted_and_cost_no_more_than_their_rows():
+    """A read given up leaves empty rows, a write given up the rows of before; all else is as ever."""
+    config, n_layers, n_experts = geometry(5, 12, 4, bus_bytes=16), 5, 12
+    rng, retries = make_rng("errors"), 1
+    golden = StMoe(n_layers, n_experts, config.max_top_k)
+    memory = PageMemory(config, "errors", delay=(0, 3), retries=retries)
+    chance = random.Random("chance")
+    memory.error = lambda write, address, attempt: chance.random() < (0.6 if attempt else 0.25)
+    bench = PagedBench(config, memory=memory, n_layers=n_layers, n_experts=n_experts, rng=rng, retries=retries)
+    lost = {False: 0, True: 0}
+
+    def give_up(write, addresses):
+        """Let the golden model's rows be what those words leave: memory's after a write, none after a read."""
+        lost[write] += 1
+        layout = memory.layout
+        for address in addresses:
+            layer, offset = divmod(address, layout.page_bytes)
+            first = offset // layout.row_bytes
+            for row in range(first, min(first + config.bus_bytes // layout.row_bytes, n_experts)):
+                entries = memory.row(layer, row) if write else [(place, 0) for place in range(config.max_top_k)]
+                set_row(golden, layer, row, entries)
+
+    memory.given_up = give_up
+
+    async def testbench(ctx):
+        for event in random_events(rng, 40, n_layers, n_experts, config.max_top_k):
+            bench.candidates.clear()
+            await bench.send(ctx, event)
+            members = PredictorEvent(event.event, event.layer, event.sequence_start, event.members)
+            named = [tuple(candidate) for candidate in golden.step(members)]
+            await bench.settle(ctx)
+            assert bench.candidates == named, event
+        assert bench.pulses["table_lost"] == sum(lost.values()) and all(lost.values())
+        assert bench.pulses["table_retries"] and bench.pulses["table_errors"] == sum(fails for *_, fails in memory.log)
+
+    bench.run(testbench)
+
+
+def set_row(golden, layer, row, entries):
+    golden._cct_experts[layer][row][:] = [expert for expert, _ in entries]
+    golden._cct_confidences[layer][row][:] = [confidence for _, confidence in entries]
