@@ -272,7 +272,7 @@ class Bench:
         assert model.faults > 0 or not scene.faults
 
     async def _check_disabled_tables(self):
-        """Before TABLE_BASE is set there is no table to access, and memory is left alone."""
+        """Before they are enabled there is no table to access, and memory is left alone."""
         answers = [await self.registers.response(OFFSETS["TABLE_DATA"], bytes(4))]
         answers.append((await self.registers.master.read(OFFSETS["TABLE_DATA"], 4)).resp)
         assert answers == [AxiResp.SLVERR, AxiResp.SLVERR]
