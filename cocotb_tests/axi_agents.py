@@ -28,8 +28,8 @@ def coins(rng, chance):
 class ReadSlave(AxiSlaveRead):
     """cocotbext-axi's slave over `memory.read`; half of its error responses are made DECERR, which it never gives.
 
-    `bursts` and `beats` count what was asked for and sent, `table_beats` what was sent for tables; `check_burst(ar)` sees
-    every request.
+    `bursts` and `beats` count what was asked for and sent, `table_beats` what was sent for tables; `check_burst(ar)`
+    sees every request.
     """
 
     def __init__(self, dut, prefix, memory, rng, *, pause=0.0, check_burst=lambda ar: None):

@@ -309,7 +309,11 @@ class Bench:
         assert not (broken := broken_laws(counters)), broken
         traffic = {name: count - self.loading[name] for name, count in self._table_traffic().items()}
         assert {name: counters[name] for name in traffic} == traffic, "counted since the tables were loaded"
-        assert counters["table_lost"] == 0 and counters["table_ahead"] and counters["predictor_wait"] >= counters["table_wait"]
+        assert (
+            counters["table_lost"] == 0
+            and counters["table_ahead"]
+            and counters["predictor_wait"] >= counters["table_wait"]
+        )
         assert tables.n_failed or not self.scene.transient
         await registers.write(command_writes(CONFIG, "resume"))
 

@@ -35,6 +35,7 @@ from moefetch.sim.policies import KNOWN_POLICIES, POLICIES
 from moefetch.sim.preset_files import preset_names
 from moefetch.sim.trace_figures import TRACE_FIGURES
 from moefetch.traces.importers.table import IMPORTERS
+from paging_tables import PAGING_TABLES
 from pydantic import BaseModel
 
 DOCS = Path(__file__).parent
@@ -313,7 +314,7 @@ TABLES = {
     "policies": policies, "ports": ports,
     "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative, "sram-nodes": sram_nodes,
     "top-k-shapes": top_k_shapes, "trace-figures": trace_figures, "unit-fields": unit_fields,
-    "weight-registers": weight_registers, "weight-tables": weight_tables,
+    "weight-registers": weight_registers, "weight-tables": weight_tables, **PAGING_TABLES,
 }  # fmt: skip
 """Name in a page -> what renders it."""
 

@@ -102,7 +102,9 @@ PAGING_COUNTERS = {
     "table_written_beats": _cycles("Bus beats of pages written back."),
     "table_errors": Counter("Bursts of pages that ended with an error response."),
     "table_retries": Counter("Bursts of pages requested again after an error."),
-    "table_lost": Counter("Bursts of pages given up: read, their words with an error are empty rows; written, their updates are lost."),
+    "table_lost": Counter(
+        "Bursts of pages given up: read, their words with an error are empty rows; written, their updates are lost."
+    ),
 }
 """The counters that follow in the register window of a unit that pages its tables."""
 

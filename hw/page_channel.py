@@ -91,9 +91,7 @@ class PageChannel(wiring.Component):
         busy = self._reading | self._writing
         m.d.comb += [
             request.ready.eq(~busy & ~self.hold & ~self.dma.arvalid),
-            address.eq(
-                self.base + payload.layer * layout.page_bytes + (payload.word << exact_log2(config.bus_bytes))
-            ),
+            address.eq(self.base + payload.layer * layout.page_bytes + (payload.word << exact_log2(config.bus_bytes))),
         ]
         for prefix in ("ar", "aw"):
             m.d.comb += [
@@ -176,7 +174,9 @@ class PageChannel(wiring.Component):
             do_word.eq(axi.wvalid & axi.wready),
             axi.bready.eq(1),
             # A response may come in the very cycle in which the last of address and words is taken.
-            answered.eq(axi.bvalid & self._writing & (~axi.awvalid | axi.awready) & (~words_wait | (do_word & axi.wlast))),
+            answered.eq(
+                axi.bvalid & self._writing & (~axi.awvalid | axi.awready) & (~words_wait | (do_word & axi.wlast))
+            ),
             self._stray_write.eq(axi.bvalid & ~answered),
         ]
         m.d.sync += self.beat_written.eq(do_word)

@@ -43,9 +43,9 @@ class RegisterBank(wiring.Component):
 
     Latency: a write acts, on `settings` and every other output, two cycles after the later of its AW and
     W was taken, in the cycle of its BVALID; a read's RVALID comes three cycles after AR. TABLE_DATA
-    waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more. `irq` is 1 one
-    cycle after its cause. `topk_value` follows `topk_layer` in the same cycle. Throughput: a write every
-    two cycles, a read every three (TABLE_DATA four).
+    waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more.
+    `irq` is 1 one cycle after its cause. `topk_value` follows `topk_layer` in the same cycle. Throughput: a
+    write every two cycles, a read every three (TABLE_DATA four).
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """How correlation tables lie in memory where a unit pages them: the one place that RTL, software and benches ask.
 
 The page of a layer follows that of the layer before, from TABLE_BASE on, and a row that of the expert before. An entry
-is 16 bits, little endian: its expert XORed with the entry's number in the row, and the confidence in the top two bits. So
-memory of zeros is an empty table, entry j being expert j at confidence 0.
+is 16 bits, little endian: its expert XORed with the entry's number in the row, and the confidence in the top two bits.
+So memory of zeros is an empty table, entry j being expert j at confidence 0.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ class TableLayout:
         self.words_per_line = max(1, self.row_bytes // config.bus_bytes)
         self.lines = self.rows // self.rows_per_line
         self.burst_words = min(self.words, MAX_BURST_WORDS)
-        """Words of a group: what is written back as a whole if anything of it was changed. No burst leaves its group."""
+        """Words of a group, which is written back as a whole if any of it was changed; no burst leaves its group."""
         self.groups = self.words // self.burst_words
 
     def row_offset(self, layer: int, row: int) -> int:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
@@ -20,8 +20,8 @@ class PageBank(wiring.Component):
 
     A memory of zeros is an empty table, as in `CorrelationTable`: an expert is stored XORed with its entry's index.
 
-    Latency: `row` and `word` are valid `latency` = 1 cycle after their address. Throughput: one read and one write a cycle.
-    A read sees the writes of earlier cycles.
+    Latency: `row` and `word` are valid `latency` = 1 cycle after their address. Throughput: one read and one write a
+    cycle; a read sees the writes of earlier cycles.
 
     Members
     -------
@@ -94,7 +94,7 @@ class PageBank(wiring.Component):
         return word[: exact_log2(self._layout.words_per_line)]
 
     def _places(self):
-        """Yield, for each stored entry, (index in the line, row of the line, index in the row, bit in the line's words)."""
+        """Yield for each stored entry its index in the line, its row, its index in the row, its bit in the words."""
         entries, layout = self._config.max_top_k, self._layout
         for row in range(layout.rows_per_line):
             for entry in range(entries):

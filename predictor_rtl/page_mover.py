@@ -30,8 +30,8 @@ class PageMover(wiring.Component):
     Of the old page only groups that were changed are written (`TableLayout.burst_words` words each). After the last
     retry of a write its words are lost; after that of a read the words that came with an error are 0, empty rows.
 
-    Latency: with G groups and a burst a group, `done` comes 2 G + 2 cycles after `start` (G + 1 without `load`) and, for
-    each burst, the cycles from its request to its `done`, both included. Throughput: one page at a time.
+    Latency: with G groups and a burst a group, `done` comes 2 G + 2 cycles after `start` (G + 1 without `load`), and
+    for each burst the cycles from its request to its `done`, both included. Throughput: one page at a time.
 
     Members
     -------

@@ -25,20 +25,18 @@ def held_layout(config: UnitConfig) -> data.ArrayLayout:
 
 def choice_layout(config: UnitConfig) -> data.StructLayout:
     """Return what is to be done: give up what `bank` holds; with `load` then fetch the page of `layer` into it."""
-    return data.StructLayout(
-        {"valid": 1, "load": 1, "bank": bits_for(config.table_window), "layer": config.layer_bits}
-    )
+    return data.StructLayout({"valid": 1, "load": 1, "bank": bits_for(config.table_window), "layer": config.layer_bits})
 
 
 class PageWindow(wiring.Component):
     """Keeps the pages of `table_window` layers on chip, beginning with the layer that will be learnt from: the home.
 
     In ring order from the home, the first layer whose page is not on chip is loaded, into a bank whose page is not of
-    the window. So while the event of layer l is worked on, the tables of l - 1 (which learns) and l (which predicts) are
-    there and those that follow stream in. An event waits until the pages that it needs are there. A register access
-    comes before all but events, never takes a page from the next event, and from it to
-    the next event nothing is loaded ahead. While quiesced only what an event or access waits for is loaded, and every page is
-    given up once the predictor rests.
+    the window. So while the event of layer l is worked on, the tables of l - 1 (which learns) and l (which predicts)
+    are there and those that follow stream in. An event waits until the pages that it needs are there. A register
+    access comes before all but events, never takes a page from the next event, and from it to the next event nothing
+    is loaded ahead. While quiesced only what an event or access waits for is loaded, and every page is given up once
+    the predictor rests.
 
     Latency: an event whose home is the last one's layer, with its pages there, is not delayed but in the cycle after
     that one's end; another one waits one cycle. Throughput: one choice at a time.
@@ -59,6 +57,8 @@ class PageWindow(wiring.Component):
     loading : In, loaded : In
         The choice taken last is a load and goes on; pulse: it is done.
     held : Out(held_layout)
+    busy : Out
+        There is a choice, or will be by itself.
     ahead, late : Out
         Pulses with `loaded`: no event and no access has waited for it, or one has.
     """
@@ -82,6 +82,7 @@ class PageWindow(wiring.Component):
                 "loading": In(1),
                 "loaded": In(1),
                 "held": Out(held_layout(config)),
+                "busy": Out(1),
                 "ahead": Out(1),
                 "late": Out(1),
             }
@@ -114,10 +115,12 @@ class PageWindow(wiring.Component):
 
     def _elaborate_home(self, m):
         """Follow the events: the home is the layer that the waiting event needs first, or else the next one will."""
-        needed = Signal.like(self._home)
+        next_home, needed = Signal.like(self._home), Signal.like(self._home)
         m.d.comb += [
-            needed.eq(Mux(self.event_follows | ~self.event_waits, self.previous_layer, self.event_layer)),
+            next_home.eq(Mux(self.event_follows | ~self.event_waits, self.previous_layer, self.event_layer)),
+            needed.eq(Mux(next_home < self.n_layers, next_home, 0)),
             self._settled.eq(self._home == needed),
+            self.busy.eq(self.choice.valid | (self.control.enable & self.idle & ~self._settled)),
             self._waits.eq(self.idle & self.event_waits),
             self.event_ready.eq(
                 ~self.control.enable
@@ -125,7 +128,7 @@ class PageWindow(wiring.Component):
             ),
         ]
         with m.If(self.idle):
-            m.d.sync += self._home.eq(Mux(needed < self.n_layers, needed, 0))
+            m.d.sync += self._home.eq(needed)
             with m.If(self.access):
                 m.d.sync += self._accessed.eq(1)
         with m.Else():
@@ -149,7 +152,7 @@ class PageWindow(wiring.Component):
             m.d.comb += choice.valid.eq(self.control.enable & any_held)
         with m.Else():
             m.d.comb += [
-                choice.valid.eq(self._settled & missing.any()),
+                choice.valid.eq((self._settled | ~self.idle) & missing.any()),
                 choice.load.eq(1),
                 choice.layer.eq(Mux(wanted >= n_layers, wanted - n_layers, wanted)),
             ]
@@ -180,7 +183,7 @@ class PageWindow(wiring.Component):
                 m.d.comb += distance.eq(page.layer + self.n_layers - self._home)
 
     def _choose_bank(self, m, accesses, rests):
-        """Take the first bank that is empty or holds a page out of the window; an access may take one of later layers."""
+        """Take the first bank that is empty or holds a page out of the window, for an access also a later layer's."""
         kept = Mux(accesses, EVENT_PAGES, self._config.table_window)
         for bank, page in reversed(list(enumerate(self._pages()))):
             goes = Mux(rests, page.valid, ~page.valid | (self._distances[bank] >= kept))

@@ -111,7 +111,7 @@ class PagedCorrelationTable(wiring.Component):
             window.loading.eq(mover.loading),
             window.loaded.eq(mover.done & mover.loading),
             self.event_ready.eq(window.event_ready),
-            self.busy.eq(window.choice.valid | mover.busy),
+            self.busy.eq(window.busy | mover.busy),
             pulses.table_loads.eq(window.loaded),
             pulses.table_ahead.eq(window.ahead),
             pulses.table_late.eq(window.late),

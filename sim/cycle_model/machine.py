@@ -32,6 +32,8 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     for name in job.unit.predictors:
         if name not in WRAPS:
             raise UserError(f"unit: predictors = {name}: the cycle model knows {', '.join(WRAPS)} only")
+    if job.unit.table_window:
+        raise UserError(f"unit: table_window = {job.unit.table_window}: the cycle model knows tables on chip only, 0")
     trace = trace_of(job)
     mem = _memory(job)
     _configure(mem, job, trace, logging)

@@ -35,6 +35,15 @@ def test_preset_and_its_file_give_the_same_bytes(tmp_path):
         ("slots = 4096", "slots = 4096: Input should be less than or equal to 1024"),
         ("slot = 4", "slot = 4: Extra inputs are not permitted"),
         ("bus_bytes = 24", "bus_bytes = 24: must be a power of two"),
+        (
+            "table_window = 3",
+            "table_window = 3: needs predictors = st_moe or st_moe_paper alone, not st_moe, st_moe_paper",
+        ),
+        ("table_window = 2\npredictors = ['st_moe']", "table_window = 2: must be 0, or 3 or more"),
+        (
+            "table_window = 9\nmax_layers = 8\npredictors = ['st_moe']",
+            "table_window = 9: must not exceed max_layers = 8",
+        ),
         ("predictors = ['magic']", "predictors.0 = 'magic': Input should be"),
         ("slots = ", "not a TOML file"),
     ],

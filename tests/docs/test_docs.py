@@ -150,8 +150,9 @@ def test_make_targets_exist(page):
 
 
 def test_registers_and_fields_exist(page):
-    unit = UnitConfig(predictors=("st_moe", "weights"))
-    fields = {register.name: {field.name for field in register.fields} for register in register_map(unit)}
+    units = UnitConfig(predictors=("st_moe", "weights")), UnitConfig(predictors=("st_moe",), table_window=3)
+    registers = [register for unit in units for register in register_map(unit)]
+    fields = {register.name: {field.name for field in register.fields} for register in registers}
     for word in CODE.findall(prose(page)):
         found = re.fullmatch(r"([A-Z][A-Z_]+)(?:\.([a-z_]+))?", word)
         if found and found[1] not in PARAMETERS:

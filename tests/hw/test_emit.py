@@ -89,6 +89,12 @@ def unit(folder):
     return emit_verilog(PrefetchUnit(config=CONFIG), name="moefetch_unit", config=CONFIG, out_dir=folder)
 
 
+@pytest.fixture(scope="module")
+def paged_unit(folder):
+    config = CONFIG.replace(predictors=("st_moe",), table_window=3)
+    return emit_verilog(PrefetchUnit(config=config), name="paged_unit", config=config, out_dir=folder)
+
+
 def icarus(sources, out):
     subprocess.run(["iverilog", "-g2001", "-Wall", "-Wno-timescale", "-o", out, *sources], check=True)
 
@@ -157,7 +163,7 @@ def test_text_is_flat_plain_and_says_where_it_comes_from(name, request):
     assert str(Path.cwd()) not in text
 
 
-@pytest.mark.parametrize("name", ["sample", "bank", "unit"])
+@pytest.mark.parametrize("name", ["sample", "bank", "unit", "paged_unit"])
 def test_verilator_has_nothing_to_say(name, request):
     path = request.getfixturevalue(name)
     assert lint(path, top=path.stem) == []
@@ -176,7 +182,7 @@ def test_lint_reports_what_is_wrong(tmp_path):
 
 
 @needs_icarus
-@pytest.mark.parametrize("name", ["sample", "bank", "unit"])
+@pytest.mark.parametrize("name", ["sample", "bank", "unit", "paged_unit"])
 def test_icarus_accepts_verilog_2001(name, request, tmp_path):
     icarus([request.getfixturevalue(name)], tmp_path / "out.vvp")
 

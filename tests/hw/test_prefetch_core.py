@@ -233,6 +233,35 @@ def test_log_with_a_predictor(predictor, hints):
     assert any(record.kind == Kind.CANDIDATE and record.source == Source.PREDICTOR for _, record in bench.log)
 
 
+@pytest.mark.parametrize("latency", [(3, 6), (40, 90)])
+def test_log_with_paged_tables(latency):
+    """The log is the golden model's, whatever memory does with tables; in the end it has all of them."""
+    seed = f"paged {latency}"
+    print(f"seed {seed}")
+    config = CONFIG.replace(predictors=("st_moe",), table_window=3)
+    golden = StMoe(4, 8, config.max_top_k)
+    around = Surroundings(latency=latency, arready=0.7, rvalid=0.7, error=0.1)
+    bench = CoreBench(
+        config=config, settings={"predictor": 1, "hints": 0, "n_slots": 6}, top_k=(2, 2, 2, 2), predictor=golden,
+        seed=seed, around=around,
+    )  # fmt: skip
+    story = Story(bench, seed, 12, attention=(20, 60), repeat=0.7)
+
+    async def drive(ctx):
+        await story.play(ctx)
+        await bench.command(ctx, Command.QUIESCE)
+        await bench.quiet(ctx, 160)
+
+    bench.run(drive)
+    counters = bench.finish() | bench.counters
+    for layer in range(4):
+        assert [bench.table_row(layer, row) for row in range(8)] == golden.cct_rows(layer)
+    assert (counters["table_read_beats"], counters["table_written_beats"]) == tuple(bench.table_beats.values())
+    assert counters["table_errors"] == counters["table_retries"] == bench.table_errors > 0
+    assert counters["table_late"] and counters["table_ahead"] and not counters["table_lost"]
+    assert 0 < counters["table_wait"] <= counters["predictor_wait"] and counters["issued"]
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_log_of_random_events(scene):
     seed = f"{scene} 1"

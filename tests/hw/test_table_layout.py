@@ -1,4 +1,4 @@
-"""Do tables lie in memory as the registers say, without a gap where one is dear, and is memory of zeros an empty table?"""
+"""Do tables lie in memory as the registers say, and is memory of zeros an empty table?"""
 
 import random
 

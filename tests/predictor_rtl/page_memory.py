@@ -11,8 +11,8 @@ class PageMemory:
     """Bytes of all layers' pages; serve it as a background test bench.
 
     `delay` is the range of cycles before a request is taken and before its words and answer come, `gap` the chance
-    per cycle of a pause between words. `error(write, address, attempt)` says whether the burst from this byte on ends in
-    error on its n-th time in a row; which of its words fails is random. `given_up` is called for bursts that failed
+    per cycle of a pause between words. `error(write, address, attempt)` says whether the burst from this byte on ends
+    in error on its n-th time in a row; which of its words fails is random. `given_up` is called for bursts that failed
     more than `retries` times: (write, byte addresses of the words that were lost).
     """
 
@@ -62,7 +62,9 @@ class PageMemory:
         width, layout = self.config.bus_bytes, self.layout
         first = payload.layer * layout.page_bytes + payload.word * width
         beats = payload.length + 1
-        assert payload.word // layout.burst_words == (payload.word + payload.length) // layout.burst_words, "over a group"
+        assert payload.word // layout.burst_words == (payload.word + payload.length) // layout.burst_words, (
+            "over a group"
+        )
         assert payload.layer < self.config.max_layers
         write = bool(payload.write)
         same = (write, first) == self._last

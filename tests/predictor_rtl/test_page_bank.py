@@ -11,7 +11,9 @@ from .bench import make_rng
 TINY = UNIT_PRESETS["tiny"].replace(predictors=("st_moe",), table_window=3)
 
 
-@pytest.mark.parametrize(("experts", "top_k", "bus_bytes"), [(8, 2, 4), (13, 6, 4), (20, 3, 32), (4, 2, 128), (6, 1, 8)])
+@pytest.mark.parametrize(
+    ("experts", "top_k", "bus_bytes"), [(8, 2, 4), (13, 6, 4), (20, 3, 32), (4, 2, 128), (6, 1, 8)]
+)
 def test_rows_and_words(experts, top_k, bus_bytes):
     config = TINY.replace(max_experts=experts, max_top_k=top_k, bus_bytes=bus_bytes, slot_bytes=512)
     layout, rng = TableLayout(config), make_rng(f"{experts} {top_k} {bus_bytes}")

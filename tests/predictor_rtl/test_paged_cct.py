@@ -4,8 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
-from moefetch.hw.config import UNIT_PRESETS, UnitConfig
-from moefetch.hw.table_layout import TableLayout
+from moefetch.hw.config import UNIT_PRESETS
 from moefetch.predictor_rtl.st_moe import StMoePredictor
 from moefetch.sim.predictors.interface import PredictorEvent
 from moefetch.sim.predictors.st_moe import StMoe
@@ -162,6 +161,47 @@ def test_errors_are_repeated_and_counted_and_cost_no_more_than_their_rows():
             assert bench.candidates == named, event
         assert bench.pulses["table_lost"] == sum(lost.values()) and all(lost.values())
         assert bench.pulses["table_retries"] and bench.pulses["table_errors"] == sum(fails for *_, fails in memory.log)
+
+    bench.run(testbench)
+
+
+def test_same_candidates_as_with_all_tables_on_chip():
+    config, n_layers, n_experts = geometry(5, 12, 3, bus_bytes=8), 5, 12
+    rng = make_rng("beside")
+    events = random_events(rng, 24, n_layers, n_experts, config.max_top_k)
+    named = []
+    for window in (0, 3):
+        unit = config.replace(table_window=window)
+        settings = {"n_layers": n_layers, "n_experts": n_experts}
+        bench = PagedBench(unit, memory=PageMemory(unit, "beside"), **settings) if window else Bench(unit, **settings)
+
+        async def testbench(ctx, bench=bench):
+            for event in events:
+                await bench.send(ctx, event)
+                await bench.settle(ctx)
+
+        bench.run(testbench)
+        named.append(bench.candidates)
+    assert named[0] == named[1] and len(named[0]) > 24
+
+
+def test_without_tables_in_use_events_pass_and_memory_is_left_alone():
+    config = geometry(4, 8, 2)
+    memory = PageMemory(config, "off")
+    bench = PagedBench(config, memory=memory, n_layers=4, n_experts=8)
+    bench.control["enable"] = 0
+
+    async def testbench(ctx):
+        for number in range(8):
+            await bench.send(ctx, Event(number, number % 4, number == 0, (1, 5)))
+            await bench.settle(ctx)
+        assert not bench.candidates and not memory.log
+        ctx.set(bench.dut.page_control.enable, 1)
+        await bench.send(ctx, Event(8, 0, False, (1, 5)))
+        await bench.settle(ctx)
+        # The history knows layer 1 all the same; the rows of layer 3 learn from now on.
+        assert [expert for _, _, expert, *_ in bench.candidates] == [1, 5]
+        assert {(layer, write) for write, layer, *_ in memory.log} == {(0, False), (1, False), (2, False), (3, False)}
 
     bench.run(testbench)
 

@@ -52,6 +52,12 @@ def test_a_unit_that_does_not_serve_is_named(changes, line):
     require_fit(fitted, workload(), "fitted")
 
 
+def test_a_unit_that_pages_its_tables_is_refused_by_replays():
+    unit = DEFAULT.replace(predictors=("st_moe",), table_window=4)
+    with pytest.raises(UserError, match="unit mine: table_window = 4: must be 0 for a replay"):
+        require_fit(unit, workload(), "mine")
+
+
 def test_capacities_grow_to_powers_of_two_and_slots_to_what_banks_divide():
     wanted = workload().model_copy(update={"n_layers": 33, "n_experts": 65, "slots": 130})
     unit = fit_unit(DEFAULT, wanted)
