@@ -12,15 +12,15 @@ from moefetch.hw.counter_names import COUNTERS, broken_laws, counters_of
 from moefetch.hw.page_channel import TABLES
 from moefetch.hw.prefetch_core import PrefetchCore
 from moefetch.hw.records import AbortPolicy, GrantStatus, Kind, Record, VictimPolicy
-from moefetch.hw.table_layout import TableLayout
 from moefetch.sim.golden.candidates import HintBeat
 from moefetch.sim.golden.event import RouterBeat
 from moefetch.sim.golden.settings import UnitSettings
 from moefetch.sim.golden.unit_model import UnitModel
 
+from .core_tables import TABLE_BASE, CoreTables
+
 CONFIG = UNIT_PRESETS["tiny"].replace(slot_bytes=64, predictors=(), commit_log=True)
 BASE, LAYER_STRIDE, EXPERT_STRIDE = 0x12_3456_7000, 1 << 16, 1 << 12
-TABLE_BASE = 0x80_0000_0000
 
 
 def word_at(address):
@@ -88,10 +88,7 @@ class CoreBench:
         } | self.settings  # fmt: skip
         if config.table_window:
             self.live |= {"table_base": TABLE_BASE, "table_enable": 1}
-            self.layout = TableLayout(config)
-            self.tables = bytearray(self.layout.page_bytes * config.max_layers)
-            self.table_beats = {"read": 0, "written": 0}
-            self._table_errors_in_a_row = self.table_errors = 0
+            self.tables = CoreTables(self)
         self.model = UnitModel(
             UnitSettings(
                 queue_depth=config.queue_depth, horizon=config.horizon,
@@ -134,8 +131,8 @@ class CoreBench:
         simulator.add_testbench(start)
         simulator.add_process(self._surround)
         if self.config.table_window:
-            simulator.add_process(self._take_tables)
-            simulator.add_process(self._watch_priority)
+            simulator.add_process(self.tables.take_writes)
+            simulator.add_process(self.tables.watch_priority)
         if watch_counters:
             simulator.add_process(self._watch_counters)
         simulator.run()
@@ -250,7 +247,7 @@ class CoreBench:
         assert address // 4096 == (address + beats * config.bus_bytes - 1) // 4096, "burst across 4 KiB"
         due = self.cycle + self.rng.randint(*self.around.latency)
         if burst_id == TABLES:
-            self.bursts.append(Burst(address, beats, burst_id, due, self._table_burst_fails()))
+            self.bursts.append(Burst(address, beats, burst_id, due, self.tables.burst_fails()))
         else:
             self.bursts.append(Burst(address, beats, burst_id, due, self.rng.random() < self.around.error))
         assert sum(burst.id != TABLES for burst in self.bursts) <= self.live["outstanding"]
@@ -269,7 +266,7 @@ class CoreBench:
         self._put(ctx, axi.rvalid, serve)
         if serve:
             address = head.address + head.at * self.config.bus_bytes
-            word = self._table_word(address) if head.id == TABLES else word_at(address)
+            word = self.tables.word(address) if head.id == TABLES else word_at(address)
             self._put(ctx, axi.rdata, ~word & 0xFFFFFFFF if head.fails else word)
             self._put(ctx, axi.rid, head.id)
             self._put(ctx, axi.rresp, 2 * head.fails)
@@ -279,7 +276,7 @@ class CoreBench:
         head = self.bursts[0]
         head.at += 1
         if head.id == TABLES:
-            self.table_beats["read"] += 1
+            self.tables.read_beats += 1
         if head.at == head.beats:
             self.bursts.popleft()
 
@@ -325,59 +322,6 @@ class CoreBench:
                 if element.busy <= 0:
                     self.releases.append(element.grant)
                     element.grant = None
-
-    # Tables
-
-    def _table_burst_fails(self):
-        """Return whether the next burst of tables fails; no more do in a row than are repeated."""
-        fails = self._table_errors_in_a_row < self.live["retries"] and self.rng.random() < self.around.error
-        self._table_errors_in_a_row = self._table_errors_in_a_row + 1 if fails else 0
-        self.table_errors += fails
-        return fails
-
-    def _table_word(self, address):
-        start = address - TABLE_BASE
-        assert 0 <= start < len(self.tables)
-        return int.from_bytes(self.tables[start : start + self.config.bus_bytes], "little")
-
-    def table_row(self, layer, row):
-        """Return a row's entries as memory has them."""
-        start = self.layout.row_offset(layer, row)
-        return self.layout.decode_row(self.tables[start : start + self.layout.row_bytes])
-
-    async def _take_tables(self, ctx):
-        """Serve writes: address and words in any order, then a response after some cycles."""
-        axi, rng, width = self.core.axi, self.rng, self.config.bus_bytes
-        address, words, due, fails = None, [], None, False
-        signals = (axi.awvalid, axi.awready, axi.awaddr, axi.awlen, axi.wvalid, axi.wready, axi.wdata, axi.wlast)
-        while True:
-            ctx.set(axi.awready, rng.random() < self.around.arready)
-            ctx.set(axi.wready, rng.random() < self.around.rvalid)
-            answers = due is not None and due <= self.cycle
-            ctx.set(axi.bvalid, answers)
-            ctx.set(axi.bresp, 2 * fails)
-            sampled = (await ctx.tick().sample(*signals))[2:]
-            awvalid, awready, awaddr, awlen, wvalid, wready, wdata, wlast = sampled
-            if answers:
-                address, words, due = None, [], None
-            if awvalid and awready:
-                address, length = awaddr - TABLE_BASE, awlen + 1
-            if wvalid and wready:
-                words.append(wdata)
-                self.table_beats["written"] += 1
-            if address is not None and len(words) == length and due is None:
-                assert wlast or not wvalid
-                due, fails = self.cycle + rng.randint(*self.around.latency), self._table_burst_fails()
-                if not fails:
-                    self.tables[address : address + length * width] = b"".join(
-                        w.to_bytes(width, "little") for w in words
-                    )
-
-    async def _watch_priority(self, ctx):
-        """Require that no burst of tables is taken up while a miss waits for its fetch."""
-        request, misses = self.core._predictors.pages.request, self.core._misses
-        async for _, _, valid, ready, waiting in ctx.tick().sample(request.valid, request.ready, misses.level):
-            assert not (valid and ready and waiting)
 
     async def _watch_counters(self, ctx):
         while True:

@@ -245,7 +245,7 @@ def test_log_with_paged_tables(latency):
         config=config, settings={"predictor": 1, "hints": 0, "n_slots": 6}, top_k=(2, 2, 2, 2), predictor=golden,
         seed=seed, around=around,
     )  # fmt: skip
-    story = Story(bench, seed, 12, attention=(20, 60), repeat=0.7)
+    story = Story(bench, seed, 10, attention=(20, 60), repeat=0.7)
 
     async def drive(ctx):
         await story.play(ctx)
@@ -255,9 +255,10 @@ def test_log_with_paged_tables(latency):
     bench.run(drive)
     counters = bench.finish() | bench.counters
     for layer in range(4):
-        assert [bench.table_row(layer, row) for row in range(8)] == golden.cct_rows(layer)
-    assert (counters["table_read_beats"], counters["table_written_beats"]) == tuple(bench.table_beats.values())
-    assert counters["table_errors"] == counters["table_retries"] == bench.table_errors > 0
+        assert [bench.tables.row(layer, row) for row in range(8)] == golden.cct_rows(layer)
+    assert counters["table_read_beats"] == bench.tables.read_beats
+    assert counters["table_written_beats"] == bench.tables.written_beats > 0
+    assert counters["table_errors"] == counters["table_retries"] == bench.tables.errors > 0
     assert counters["table_late"] and counters["table_ahead"] and not counters["table_lost"]
     assert 0 < counters["table_wait"] <= counters["predictor_wait"] and counters["issued"]
 
