@@ -10,10 +10,12 @@ from typing import Annotated
 
 import typer
 
-from ..sim.compare import Comparison, comparison_jobs, default_warm_up
+from ..hw.unit_file import read_unit_config
+from ..sim.compare import Comparison, comparison_jobs, default_warm_up, policies_of
 from ..sim.compare_report import caption, sentences, tables, write_comparisons
 from ..sim.jobs import ReplayPlan
 from ..sim.measured_run import Measure, Measured, measure_on_model
+from ..sim.policies import KNOWN_POLICIES
 from ..sim.replay_result import ReplayJob
 from ..sim.report import require_writable
 from ..traces.errors import UserError
@@ -42,7 +44,7 @@ def compare(
     ] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Sequences that share a step.")] = 1,
     unit: Annotated[
-        str | None, typer.Option(metavar="PRESET|FILE", help="The unit; default: one that fits the model.")
+        str | None, typer.Option(metavar="PRESET|FILE", help="The unit; default: one that fits, with all predictors.")
     ] = None,
     experts: Annotated[
         int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
@@ -55,13 +57,14 @@ def compare(
     Each trace is compared on its own. Figures are differences of counters: the warm-up is replayed and left out.
     """
     require_writable(out)
+    compared = KNOWN_POLICIES.values() if unit is None else policies_of(read_unit_config(unit))
     plans = []
     for path in traces:
         with progress(f"reading {path.name}"):
             rows = read_trace(path, experts)
         plans.append(
-            make_plan(path, rows, model=model, platform=platform, policy="all", scale=scale, unit=unit, tokens=tokens,
-                      batch=batch, energy=energy)
+            make_plan(path, rows, model=model, platform=platform, policy=",".join(policy.name for policy in compared),
+                      scale=scale, unit=unit, tokens=tokens, batch=batch, energy=energy)
         )  # fmt: skip
     measures = [_measure(plan, warm_up) for plan in plans]
     comparisons = []

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..hw.config import UnitConfig
 from .bootstrap import Interval, draw_sequences, percentile_interval, resampled_percentiles
 from .figure import Label
 from .jobs import ReplayPlan, build_jobs
 from .measured_run import BUCKETS, Measured, MeasuredRun
 from .metrics import FIGURES, derive_figures
 from .model_policies import MODEL_POLICIES
-from .policies import POLICIES, PolicyOptions
+from .policies import KNOWN_POLICIES, Policy, PolicyOptions
 from .replay_result import ReplayJob
 from .replay_run import ratio
 from .report import BY_MODEL
@@ -79,13 +80,22 @@ class PolicyFigures(NamedTuple):
 
 def policy_texts() -> dict[str, str]:
     """Return name -> what it does, of every policy that the cycle model runs, in the order of reports."""
-    found: dict[str, str] = {name: policy.text for name, policy in POLICIES.items()}
+    found: dict[str, str] = {name: policy.text for name, policy in KNOWN_POLICIES.items()}
     return found | {name: policy.text for name, policy in MODEL_POLICIES.items()}
 
 
+def policies_of(unit: UnitConfig) -> list[Policy]:
+    """Return the policies that `unit` has the predictor for."""
+    return [policy for policy in KNOWN_POLICIES.values() if policy.predictor in (None, *unit.predictors)]
+
+
 def comparison_jobs(plan: ReplayPlan, skipped: Callable[[str], None]) -> list[ReplayJob]:
-    """Return the job of every policy that the trace has the data for; `skipped` is told of the others."""
-    jobs = build_jobs(plan, list(POLICIES.values()), PolicyOptions(), skipped=skipped)
+    """Return the job of every policy that trace and unit have what it needs for; `skipped` is told of the others."""
+    policies = policies_of(plan.unit)
+    for name, policy in KNOWN_POLICIES.items():
+        if policy not in policies:
+            skipped(f"the unit has no predictor {policy.predictor}: policy {name} is left out")
+    jobs = build_jobs(plan, policies, PolicyOptions(), skipped=skipped)
     return jobs + [policy.job(plan) for policy in MODEL_POLICIES.values()]
 
 

@@ -11,11 +11,20 @@ from rich.table import Table
 
 from ..traces.atomic import replacing
 from .bootstrap import CONFIDENCE, RESAMPLES, SEED, Interval
-from .compare import LIMIT_MEANINGS, LOSES, MEANINGS, ON_DEMAND, ORACLE, ROOFLINE, Comparison, PolicyFigures
+from .compare import (
+    LIMIT_MEANINGS,
+    LOSES,
+    MEANINGS,
+    ON_DEMAND,
+    ORACLE,
+    ROOFLINE,
+    Comparison,
+    PolicyFigures,
+    policies_of,
+)
 from .energy_table import energy_statement
 from .figure import LABELS
 from .measured_run import BUCKETS
-from .policies import POLICIES
 from .prediction_time import slowest_prediction
 from .report import make_folder
 
@@ -128,7 +137,7 @@ def interval_statement(comparison: Comparison) -> str:
 def scale_statement(comparison: Comparison) -> str:
     """Say whether the scale is valid, for the slowest prediction."""
     plan = comparison.plan
-    slowest = slowest_prediction(plan.unit, POLICIES.values(), plan.trace.meta.top_k)
+    slowest = slowest_prediction(plan.unit, policies_of(plan.unit), plan.trace.meta.top_k)
     return plan.workload.to_scale(slowest)[1]
 
 

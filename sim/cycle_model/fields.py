@@ -12,7 +12,7 @@ from ...hw.counter_names import COUNTER_INDEX
 INF = 1 << 60
 """A time that never comes, or is not known yet."""
 N_COLUMNS = 16
-CONFIG, REGISTERS = 40, 83
+CONFIG, REGISTERS = 46, 84
 """How many places of each kind there are."""
 
 
@@ -63,7 +63,13 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     C_ENTRIES,
     C_RELEASE_ROOM,
     C_RANKING,
-) = _places(0, 40)
+    C_WEIGHTS,  # place of predictor `weights` among the unit's, counted from 1, 0 for none
+    C_WEIGHT_AHEAD,
+    C_WEIGHT_BITS,
+    C_WEIGHT_OWN,  # the source that is the event's own members
+    C_WEIGHT_GROUPS,  # memory words of a row in use
+    C_WEIGHT_WALK,  # cycles in which older sources are listed, beside one for each of their members
+) = _places(0, CONFIG)
 
 # Registers of the unit, of the agent, and of the model's own bookkeeping.
 (
@@ -150,7 +156,8 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_PLANNED,  # the plan has changed since readers were told
     R_COMMIT,  # what the commit port does next
     R_FIRST_COMPLETE,  # when the first transfer is complete, -1 if that is to be found out
-) = _places(CONFIG, 83)
+    R_WEIGHT_LAYER,  # the layer whose event predictor `weights` has prepared for, -1 for none
+) = _places(CONFIG, REGISTERS)
 
 # Where each table of `mem` begins; the room of each is the most that a `UnitConfig` allows.
 SLOT = (CONFIG + REGISTERS + len(COUNTER_INDEX)) // N_COLUMNS + 1
@@ -268,7 +275,7 @@ PREFETCH, DEMAND = 0, 1
 
 # Predictions, in a ring, and what they name.
 (Z_EXPERT, Z_SCORE) = range(2)
-(D_EVENT, D_LAYER, D_READY, D_START, D_CANCEL, D_COUNT, D_CEILING, N_PREDICTION) = range(8)
+(D_EVENT, D_TARGET, D_LAYER, D_READY, D_START, D_CANCEL, D_COUNT, D_CEILING, N_PREDICTION) = range(9)
 
 # The log: cycle and the fields of a record.
 (

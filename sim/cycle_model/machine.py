@@ -10,12 +10,13 @@ from ..key_ranking import KeyRanking
 from ..replay_result import ReplayJob
 from . import fields as f
 from .columns import trace_of
-from .tables import Ints, Store, Tables, Trace
+from .tables import Ints, Store, Tables, Trace, WeightTables
 
 LINE_BYTES = 4096
 PROFILED_CONFIDENCE = 2
 RANKINGS = {"fixed": f.RANK_FIXED, "uses": f.RANK_USES, "next_use": f.RANK_NEXT_USE}
-WRAPS = {"st_moe": True, "st_moe_paper": False}
+PREDICTORS = ("st_moe", "st_moe_paper", "weights")
+PAPER, WEIGHTS = "st_moe_paper", "weights"
 
 
 class Machine(NamedTuple):
@@ -30,8 +31,8 @@ class Machine(NamedTuple):
 def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     """Return the state before the first cycle; raises UserError for what the model does not cover."""
     for name in job.unit.predictors:
-        if name not in WRAPS:
-            raise UserError(f"unit: predictors = {name}: the cycle model knows {', '.join(WRAPS)} only")
+        if name not in PREDICTORS:
+            raise UserError(f"unit: predictors = {name}: the cycle model knows {', '.join(PREDICTORS)} only")
     if job.unit.table_window:
         raise UserError(f"unit: table_window = {job.unit.table_window}: the cycle model knows tables on chip only, 0")
     trace = trace_of(job)
@@ -67,7 +68,7 @@ def _configure(mem: Ints, job: ReplayJob, trace: Trace, logging: bool) -> None:
         f.C_ABORT: settings.get("abort_policy", 0),
         f.C_EVICT_AT_END: settings.get("evict_at_event_end", 0),
         f.C_MIN_SCORE: settings.get("min_score", 0),
-        f.C_HOLDS: job.predictor is not None and not WRAPS[job.predictor],
+        f.C_HOLDS: job.predictor == PAPER,
         f.C_HOLD_CYCLES: settings.get("hold_cycles", 0),
         f.C_HINTS: settings.get("hints", 0),
         f.C_HINTS_FIRST: settings.get("hints_first", 0),
@@ -97,8 +98,24 @@ def _configure(mem: Ints, job: ReplayJob, trace: Trace, logging: bool) -> None:
         f.C_RELEASE_ROOM: 2 * unit.n_pe - 1,
         f.C_RANKING: f.RANK_NONE if job.ranking is None else RANKINGS[job.ranking.by],
     }
+    if unit.has_weights:
+        values |= _weight_values(unit, settings)
     for place, value in values.items():
         mem[place] = value
+
+
+def _weight_values(unit: UnitConfig, settings: dict[str, int]) -> dict[tuple[int, int], int]:
+    rules = unit.weight_rules
+    older = [layers_back for layers_back, tokens_back in rules.sources if (layers_back, tokens_back) != rules.own]
+    lanes = min(unit.weight_lanes, 1 << unit.expert_bits)
+    return {
+        f.C_WEIGHTS: unit.predictors.index(WEIGHTS) + 1,
+        f.C_WEIGHT_AHEAD: rules.ahead,
+        f.C_WEIGHT_BITS: rules.bits,
+        f.C_WEIGHT_OWN: rules.sources.index(rules.own),
+        f.C_WEIGHT_GROUPS: -(-settings["n_experts"] // lanes),
+        f.C_WEIGHT_WALK: max(older, default=0) + 1 + len(older) + 1,
+    }
 
 
 def search_latency(unit: UnitConfig, n_slots: int) -> int:
@@ -113,7 +130,7 @@ def _memory(job: ReplayJob) -> Ints:
 
 def _reset(mem: Ints) -> None:
     """Set what is not 0 before the first cycle."""
-    for place in (f.R_CURRENT, f.R_EVENT, f.R_LRU_FIRST, f.R_LRU_LAST, f.R_HINT_HELD, f.R_LAST_TAKE):
+    for place in (f.R_CURRENT, f.R_EVENT, f.R_LRU_FIRST, f.R_LRU_LAST, f.R_HINT_HELD, f.R_LAST_TAKE, f.R_WEIGHT_LAYER):
         mem[place] = -1
     for place in (f.R_LAST_GRANT, f.R_LAST_PUSH, f.R_LAST_POP, f.R_LAST_MEMBER_POP):
         mem[place] = -1
@@ -140,16 +157,37 @@ def _tables(job: ReplayJob) -> Tables:
     shape = (len(unit.predictors), n_layers, n_experts, entries)
     expert = np.broadcast_to(np.arange(entries, dtype=np.uint16), shape).copy()
     confidence = np.zeros(shape, np.uint8)
-    if job.predictor is not None and job.profile is not None:
+    if job.predictor not in (None, WEIGHTS) and job.profile is not None:
         selected = unit.predictors.index(job.predictor)
         expert[selected] = job.profile.rows
         confidence[selected] = PROFILED_CONFIDENCE
     return Tables(
-        wraps=np.array([WRAPS[name] for name in unit.predictors], np.uint8),
+        wraps=np.array([name != PAPER for name in unit.predictors], np.uint8),
         expert=expert,
         confidence=confidence,
         history=np.zeros((n_layers, n_experts), np.uint8),
         history_valid=np.zeros(n_layers, np.uint8),
         in_event=np.zeros(unit.max_experts, np.uint8),
         score=np.zeros(unit.max_experts, np.int64),
+        weights=_weight_tables(job),
+    )
+
+
+def _weight_tables(job: ReplayJob) -> WeightTables:
+    rules, profile = job.unit.weight_rules, job.weight_profile
+    n_layers, n_experts = job.settings["n_layers"], job.settings["n_experts"]
+    rows = len(rules.sources) * n_experts
+    is_selected = job.predictor == WEIGHTS
+    table = np.zeros((n_layers, rows, n_experts) if is_selected else (0, 0, 0), np.int8)
+    if is_selected and profile is not None:
+        table[:] = profile.tables.reshape(table.shape)
+    return WeightTables(
+        layers_back=np.array([layers_back for layers_back, _ in rules.sources], np.int64),
+        table=table,
+        latest=np.zeros((n_layers, n_experts), np.uint16),
+        latest_count=np.zeros(n_layers, np.int64),
+        layer=np.full(rules.ahead + 1, -1, np.int64),
+        row_count=np.zeros(rules.ahead + 1, np.int64),
+        rows=np.zeros((rules.ahead + 1, rows), np.int32),
+        sums=np.zeros((rules.ahead + 1, n_experts), np.int32),
     )

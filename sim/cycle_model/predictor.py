@@ -4,6 +4,8 @@ from . import fields as f
 from .compiled import compiled
 from .learner import learn, rank_experts, score_experts
 from .ranking import begin_ranking, ranked_row, take_ranked
+from .selection import begin_selection, take_selected
+from .weights import take_by_weights
 
 SCANNED = 6
 """Cycles from the last entries of a row being asked for to their being in the scores."""
@@ -21,26 +23,18 @@ def take_event(mem, tables, number, layer, start, first_beat, last_beat, scanned
 
     `scanned` is the last cycle in which the members' rows are asked for, `count` the number of members.
     """
-    target = layer + 1 if layer + 1 < mem[f.C_LAYERS] else 0
     if start:
         tables.history_valid[:] = 0
     _cancel_emission(mem, first_beat)
     free = 0
     for predictor in range(mem[f.C_PREDICTORS]):
-        wraps = tables.wraps[predictor]
-        predicts = mem[f.C_SELECTED] == predictor + 1 and (wraps or target != 0)
-        done = max(last_beat + 1, first_beat + HISTORY_LOADED)
-        if predicts:
-            if count:
-                done = max(done, scanned + SCANNED)
-            score_experts(mem, tables, predictor, layer, target, count)
-            _predict(mem, tables, number, target, done)
-        follows = mem[f.R_PREVIOUS_LAYER] + 1 == layer or (
-            layer == 0 and mem[f.R_PREVIOUS_LAYER] + 1 == mem[f.C_LAYERS]
-        )
-        known = follows and not start and (wraps or layer != 0)
-        learnt = learn(mem, tables, predictor, mem[f.R_PREVIOUS_LAYER], mem[f.R_PREVIOUS_COUNT] if known else 0, count)
-        free = max(free, done + learnt + TABLES_FREE)
+        if predictor + 1 == mem[f.C_WEIGHTS]:
+            done, end = take_by_weights(mem, tables, number, layer, start, last_beat, count)
+            if mem[f.C_SELECTED] == predictor + 1:
+                _predict(mem, tables, number, layer, mem[f.C_WEIGHT_AHEAD], done)
+        else:
+            end = _take_by_st_moe(mem, tables, predictor, number, layer, start, first_beat, last_beat, scanned, count)
+        free = max(free, end)
     mem[f.R_TABLES_FREE] = free
     mem[f.R_PREVIOUS_LAYER] = layer
     mem[f.R_PREVIOUS_COUNT] = count
@@ -52,13 +46,32 @@ def take_event(mem, tables, number, layer, start, first_beat, last_beat, scanned
 
 
 @compiled
-def _predict(mem, tables, number, target, done):
-    """Enter a prediction that is complete in cycle `done`."""
+def _take_by_st_moe(mem, tables, predictor, number, layer, start, first_beat, last_beat, scanned, count):
+    """Let one predictor of ST-MoE's predict and learn; return when it can take the next event's first beat."""
+    target = layer + 1 if layer + 1 < mem[f.C_LAYERS] else 0
+    wraps = tables.wraps[predictor]
+    done = max(last_beat + 1, first_beat + HISTORY_LOADED)
+    if mem[f.C_SELECTED] == predictor + 1 and (wraps or target != 0):
+        if count:
+            done = max(done, scanned + SCANNED)
+        score_experts(mem, tables, predictor, layer, target, count)
+        _predict(mem, tables, number, layer, 1, done)
+    previous = mem[f.R_PREVIOUS_LAYER]
+    follows = previous + 1 == layer or (layer == 0 and previous + 1 == mem[f.C_LAYERS])
+    known = follows and not start and (wraps or layer != 0)
+    learnt = learn(mem, tables, predictor, previous, mem[f.R_PREVIOUS_COUNT] if known else 0, count)
+    return done + learnt + TABLES_FREE
+
+
+@compiled
+def _predict(mem, tables, number, layer, ahead, done):
+    """Enter the prediction, complete in cycle `done`, that event `number` of `layer` makes of the event `ahead` on."""
     made = mem[f.R_PREDICTIONS]
     row = f.PREDICTION + made % f.PREDICTIONS
     count, ceiling = rank_experts(mem, tables, ranked_row(mem, made))
     mem[row, f.D_EVENT] = number
-    mem[row, f.D_LAYER] = target
+    mem[row, f.D_TARGET] = number + ahead
+    mem[row, f.D_LAYER] = (layer + ahead) % mem[f.C_LAYERS]
     mem[row, f.D_READY] = done
     mem[row, f.D_START] = f.INF
     mem[row, f.D_CANCEL] = f.INF
@@ -73,6 +86,15 @@ def _predict(mem, tables, number, target, done):
 def _start(mem, prediction, cycle):
     mem[f.PREDICTION + prediction % f.PREDICTIONS, f.D_START] = cycle
     if prediction == mem[f.R_PREDICTION]:
+        _begin_emission(mem, prediction)
+
+
+@compiled
+def _begin_emission(mem, prediction):
+    """Let the prediction that is to be emitted next be ranked; its D_START is known."""
+    if mem[f.C_SELECTED] == mem[f.C_WEIGHTS]:
+        begin_selection(mem, prediction)
+    else:
         begin_ranking(mem, prediction)
 
 
@@ -111,7 +133,7 @@ def predicted_time(mem, cycle):
         mem[f.R_OFFERED] = f.INF
         following = f.PREDICTION + mem[f.R_PREDICTION] % f.PREDICTIONS
         if mem[f.R_PREDICTION] < mem[f.R_PREDICTIONS] and mem[following, f.D_START] != f.INF:
-            begin_ranking(mem, mem[f.R_PREDICTION])
+            _begin_emission(mem, mem[f.R_PREDICTION])
     return f.INF
 
 
@@ -121,5 +143,8 @@ def take_predicted(mem, cycle):
     prediction = mem[f.R_PREDICTION]
     row, named = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(mem, prediction) + mem[f.R_RANK]
     expert, score = mem[named, f.Z_EXPERT], mem[named, f.Z_SCORE]
-    take_ranked(mem, prediction, cycle)
-    return mem[row, f.D_EVENT] + 1, mem[row, f.D_LAYER], expert, score
+    if mem[f.C_SELECTED] == mem[f.C_WEIGHTS]:
+        take_selected(mem, prediction, cycle)
+    else:
+        take_ranked(mem, prediction, cycle)
+    return mem[row, f.D_TARGET], mem[row, f.D_LAYER], expert, score

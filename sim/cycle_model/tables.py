@@ -28,6 +28,25 @@ class Trace(NamedTuple):
     next_use: Ints
 
 
+class WeightTables(NamedTuple):
+    """The state of predictor `weights`; `table`, `rows` and `sums` are kept only where it is selected.
+
+    `table` is [layer, source x experts + expert, expert]. `latest` [layer, member] and `latest_count` say what each
+    layer's latest event of this sequence selected. A prediction of event n lies in place n modulo `weight_ahead` + 1
+    until it is learnt: of which `layer` (-1: of none), from how many rows, from which rows, every expert's sum;
+    learning overwrites the sums.
+    """
+
+    layers_back: Ints
+    table: NDArray[np.int8]
+    latest: NDArray[np.uint16]
+    latest_count: Ints
+    layer: Ints
+    row_count: Ints
+    rows: NDArray[np.int32]
+    sums: NDArray[np.int32]
+
+
 class Tables(NamedTuple):
     """The predictors' state. `expert` and `confidence` are [predictor, layer, expert, entry]."""
 
@@ -38,6 +57,7 @@ class Tables(NamedTuple):
     history_valid: NDArray[np.uint8]
     in_event: NDArray[np.uint8]
     score: Ints
+    weights: WeightTables
 
 
 class Store(NamedTuple):

@@ -39,6 +39,15 @@ def test_each_trace_is_compared(tmp_path):
     assert "next: moefetch replay" in result.stderr
 
 
+def test_a_unit_without_a_predictor_leaves_its_policy_out(tmp_path):
+    unit = tmp_path / "unit.toml"
+    unit.write_text("bus_bytes = 4\nn_pe = 2\n")
+    result = run(*toy_arguments(tmp_path, "--unit", unit))
+    assert "note: the unit has no predictor weights: policy weights is left out" in result.stderr
+    (found,) = json.loads((tmp_path / "out" / "compare.json").read_text())["comparisons"]
+    assert "weights" not in found["policies"] and "st_moe" in found["policies"]
+
+
 def test_a_warm_up_is_taken(tmp_path):
     run(*toy_arguments(tmp_path, "--warm-up", 5, "--tokens", 9))
     (found,) = json.loads((tmp_path / "out" / "compare.json").read_text())["comparisons"]

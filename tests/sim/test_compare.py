@@ -1,5 +1,7 @@
 """Does a comparison take every policy of the registries, and are its figures what their formulas say?"""
 
+from dataclasses import replace
+
 import pytest
 from moefetch.sim.bootstrap import Interval
 from moefetch.sim.compare import (
@@ -14,7 +16,8 @@ from moefetch.sim.compare import (
 from moefetch.sim.figure import LABELS
 from moefetch.sim.metrics import percentile
 from moefetch.sim.model_policies import MODEL_POLICIES
-from moefetch.sim.policies import POLICIES
+from moefetch.sim.policies import KNOWN_POLICIES
+from moefetch.sim.unit_fit import with_predictors
 
 from .model_in_python import comparison_of
 from .replay_fixtures import toy_trace
@@ -31,12 +34,23 @@ def comparison(tmp_path_factory):
 
 def test_every_policy_of_the_registries_is_compared(tmp_path):
     told = []
-    jobs = comparison_jobs(plan_of(tmp_path), told.append)
-    assert [job.policy for job in jobs] == [*POLICIES, *MODEL_POLICIES] == list(policy_texts())
+    plan = plan_of(tmp_path)
+    whole = replace(plan, unit=with_predictors(plan.unit, KNOWN_POLICIES.values()))
+    jobs = comparison_jobs(whole, told.append)
+    assert [job.policy for job in jobs] == [*KNOWN_POLICIES, *MODEL_POLICIES] == list(policy_texts())
     assert told == []
     jobs = comparison_jobs(plan_of(tmp_path, toy_trace(hints=False)), told.append)
-    assert "hints" not in [job.policy for job in jobs]
-    assert "policy hints is left out" in told[0]
+    assert not {"hints", "weights"} & {job.policy for job in jobs}
+    assert told[0] == "the unit has no predictor weights: policy weights is left out"
+    assert "policy hints is left out" in told[1]
+
+
+def test_weights_stand_beside_the_others_on_one_unit(tmp_path):
+    plan = plan_of(tmp_path, toy_trace(tokens=12, sequences=3))
+    plan = replace(plan, unit=with_predictors(plan.unit, KNOWN_POLICIES.values()))
+    found = comparison_of(plan, 3, (*FEW, "weights"))
+    assert [row.policy for row in found.rows if row.prefetches] == ["st_moe", "weights", "oracle"]
+    assert found.row("weights").figures["accuracy"] is not None
 
 
 def test_figures_are_of_the_steps_after_the_warm_up(comparison):

@@ -24,13 +24,14 @@ def require_equal(job, folder, **options):
         pytest.fail(f"{told}\n{describe(smallest)}")
 
 
-def test_model_is_the_rtl_on_a_small_unit(tmp_path):
+@pytest.mark.parametrize("unit", ["tiny", "weights"])
+def test_model_is_the_rtl_on_a_small_unit(unit, tmp_path):
     compare = interpreted("compare")[0].difference
     for seed in SEEDS:
-        require_equal(random_job(seed, "tiny", most_events=24), tmp_path / str(seed), compare=compare)
+        require_equal(random_job(seed, unit, most_events=24), tmp_path / str(seed), compare=compare)
 
 
-@pytest.mark.skipif(not os.environ.get("MOEFETCH_SLOW"), reason="six builds and 504 replays: set MOEFETCH_SLOW=1")
+@pytest.mark.skipif(not os.environ.get("MOEFETCH_SLOW"), reason="17 builds and 1,428 replays: set MOEFETCH_SLOW=1")
 @pytest.mark.parametrize("unit", UNITS)
 def test_compiled_model_is_the_rtl(unit, tmp_path):
     for seed in MANY_SEEDS:
