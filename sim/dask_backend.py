@@ -38,20 +38,24 @@ def dask_backend(scheduler: str) -> Backend:
     require_dask()
 
     def run(points: Sequence[DesignPoint], traces: Traces) -> Generator[Row, None, None]:
+        try:
+            yield from on_cluster(points, traces)
+        except TimeoutError:
+            raise UserError(f"--scheduler {scheduler}: has no worker after {WORKERS_SECONDS} s") from None
+
+    def on_cluster(points: Sequence[DesignPoint], traces: Traces) -> Generator[Row, None, None]:
         import joblib
         from distributed import Client
 
         logging.getLogger("distributed").setLevel(logging.ERROR)
         sent = {known.path: known.trace for known in traces.values()}
         with _connected(Client, scheduler) as client:
-            with joblib.parallel_config(
-                backend="dask", client=client, scatter=list(sent.values()), wait_for_workers_timeout=WORKERS_SECONDS
-            ):
-                # One point a task: a row is kept as soon as it is there, and a lost worker costs one point a core.
-                parallel: Any = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+            with joblib.parallel_config(backend=_joblib_backend(client, list(sent.values()))):
+                # One point a task: a row is kept as soon as it is there, and a lost worker costs one point a thread.
+                # All are handed over at once, so that workers that come later have work.
+                parallel: Any = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
                 rows = parallel(joblib.delayed(run_remotely)(point, sent[point.trace]) for point in points)
-                for row in rows:
-                    yield _checked(row, scheduler)
+                yield from (_checked(row, scheduler) for row in rows)
 
     return run
 
@@ -66,6 +70,17 @@ def run_remotely(point: DesignPoint, trace: Trace) -> Row:
         _plans[plan_key(point)] = plan
     prepare(plan, point)
     return row_of(run_point(point, plan))
+
+
+def _joblib_backend(client: Any, sent: list[Trace]) -> Any:
+    """Return joblib's Dask backend, for clusters of one thread too: joblib would run their points in this process."""
+    from joblib._dask import DaskDistributedBackend
+
+    class ClusterBackend(DaskDistributedBackend):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, super().effective_n_jobs(n_jobs))
+
+    return ClusterBackend(client=client, scatter=sent, wait_for_workers_timeout=WORKERS_SECONDS)
 
 
 def _connected(client: Any, scheduler: str) -> Any:
