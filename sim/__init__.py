@@ -1,9 +1,19 @@
-"""Golden models, workloads, replays and reports; free of Amaranth."""
+"""Golden models, workloads, replays and reports; free of Amaranth, but for replays on the RTL.
+
+Importing this package imports none of its modules; the names below are there when first used.
+"""
 
 from importlib import import_module
 from typing import Any
 
-_EXPORTS = {"Replay": "replay_api", "replay": "replay_api", "PolicyOptions": "policies"}
+_EXPORTS = {
+    "PolicyOptions": "policies",
+    "Replay": "replay_api",
+    "load_model": "model_spec",
+    "load_platform": "platform_spec",
+    "read_trace": "planning",
+    "replay": "replay_api",
+}
 
 __all__ = list(_EXPORTS)  # pyright: ignore[reportUnsupportedDunderAll] - resolved by __getattr__
 

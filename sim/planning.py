@@ -23,11 +23,12 @@ DEFAULT_UNIT = "default"
 AUTO_SCALE = "auto"
 
 
-def read_trace(path: Path, experts: int | None = None) -> Trace:
+def read_trace(path: str | Path, experts: int | None = None) -> Trace:
     """Return a trace, or a recording that an importer knows, whole: the profile is counted on its end.
 
     `experts` is the number in a layer, where a foreign recording does not say. Raises UserError.
     """
+    path = Path(path)
     if path.suffix == ".parquet":
         return Trace.read(path)
     return import_trace(path, None, ImportOptions(n_experts=experts))
