@@ -129,3 +129,17 @@ def test_a_layer_without_expert_is_named(tmp_path):
     with pytest.raises(UserError, match="sequence 1, token 3, layer 2: no expert"):
         plan_of(tmp_path, toy_trace(change=empty))
     plan_of(tmp_path, toy_trace(change=empty), tokens=13)
+
+
+def test_a_plan_on_another_machine_is_the_plan_made_for_it(tmp_path):
+    plan = plan_of(tmp_path)
+    _ = plan.profile, plan.events
+    workload = plan.workload.model_copy(update={"latency_cycles": 99})
+    unit = plan.unit.replace(queue_depth=4)
+    other = plan.on(workload, unit)
+    assert (other.workload, other.unit, plan.workload.latency_cycles) == (workload, unit, 20)
+    assert other.events is plan.events and other.profile is plan.profile
+    assert other.job(POLICIES["st_moe"], PolicyOptions()).workload == workload
+    _ = plan.weight_profile
+    rules = plan.unit.replace(weight_bits=6)
+    assert plan.on(workload, rules).weight_profile.rules.bits == 6
