@@ -31,6 +31,8 @@ class PointStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts = make_folder(folder / PARTS)
+        for unfinished in self._parts.glob(".*.tmp"):  # of a process that was killed while it wrote
+            unfinished.unlink()
         self._rows: dict[str, Row] = {}
         for path in [folder / RESULTS, *sorted(self._parts.glob("*.parquet"))]:
             if path.exists():

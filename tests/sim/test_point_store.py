@@ -61,6 +61,14 @@ def test_results_that_are_no_longer_asked_for_are_kept(tmp_path):
     assert not list((tmp_path / PARTS).iterdir())
 
 
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    (tmp_path / PARTS).mkdir()
+    (tmp_path / PARTS / ".a.parquet.123.tmp").write_bytes(b"PAR1")
+    with PointStore.opened(tmp_path) as store:
+        assert "a" not in store
+    assert not list((tmp_path / PARTS).iterdir())
+
+
 def test_two_at_once_are_refused(tmp_path):
     with PointStore.opened(tmp_path), pytest.raises(UserError, match="another sweep or exploration is writing there"):
         with PointStore.opened(tmp_path):
