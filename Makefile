@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 pip_install = $(PYTHON) -m pip install --disable-pip-version-check --editable '$(1)' >$(VENV)/setup.log 2>&1 || { \
 	tail -n 20 $(VENV)/setup.log >&2; echo "error: pip could not install '$(1)', see $(VENV)/setup.log" >&2; exit 1; }
 
-.PHONY: help setup sim sim-full test bench lint emit record docs clean
+.PHONY: help setup sim sim-full test formal bench lint emit record docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test: $(TOOLS) ## style, types, and the test suite
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/basedpyright
 	$(PYTHON) -m pytest -n $(JOBS)
+
+formal: $(TOOLS) ## prove the unit's rules, and that each proof fails on its seeded bugs
+	@$(PYTHON) -m tests.formal --mutants
 
 bench: $(READY) ## measure how fast the replay runs
 	@$(VENV)/bin/moefetch bench rtl --sim $(SIM)

@@ -1,0 +1,27 @@
+"""All proofs, in the order in which they are run: quick ones first."""
+
+from .proofs import (
+    commit_port,
+    commit_progress,
+    counters,
+    dma_controller,
+    dma_legalizer,
+    expert_sram,
+    handshakes,
+    prefetch_queue,
+    streams,
+)
+
+MODULES = (
+    streams,
+    counters,
+    expert_sram,
+    dma_legalizer,
+    prefetch_queue,
+    commit_port,
+    commit_progress,
+    dma_controller,
+    handshakes,
+)
+PROOFS = {proof.name: proof for module in MODULES for proof in module.PROOFS}
+"""Name -> proof."""

@@ -1,0 +1,227 @@
+"""The commit port with its directory and search: who may be a victim, and what a slot may hold."""
+
+from amaranth.hdl import Array, Cat, Mux
+from amaranth.lib import data
+from moefetch.hw.records import GrantStatus
+from moefetch.hw.residency import SlotState, flags_layout, key_layout
+from moefetch.hw.victim_search import VictimClass
+
+from ..engine import Proof
+from ..harness import check, implies, past
+from ..seeding import Seed
+from .commit_environment import CONFIG, SLOTS, CommitEnvironment
+
+
+class CommitHarness(CommitEnvironment):
+    """What the directory promises, in every state that the environment can bring about."""
+
+    def properties(self, m, probe):
+        super().properties(m, probe)
+        self._claims(m)
+
+    def _claims(self, m):
+        commit, directory = self.commit, self.commit.directory
+        for slot in SLOTS:
+            flags, moves = self.flags[slot], self.moving[slot]
+            for other in range(slot):
+                same = self.keys[slot] == self.keys[other]
+                check(m, implies(self.live(slot) & self.live(other), ~same))
+            busy = (flags.state == SlotState.FILLING) | (flags.state == SlotState.DRAINING)
+            check(m, moves == busy)
+            here = directory.key_write & (directory.write_slot == slot)
+            own = commit.demand.valid & flags.released
+            free = (flags.state == SlotState.FREE) | (
+                (flags.state == SlotState.RESIDENT) & ~flags.sticky & (~flags.pinned | own)
+            )
+            check(m, implies(here, free & ~moves))
+            granted = commit.grant.valid & (commit.grant.payload.slot == slot)
+            good = granted & (commit.grant.payload.status != GrantStatus.ERROR)
+            key = self.keys[slot]
+            right = (key.layer == commit.grant.payload.layer) & (key.expert == commit.grant.payload.expert)
+            check(m, implies(granted, right))
+            granted_before = past(m, good, f"granted_{slot}")
+            check(m, implies(granted_before, flags.pinned & ~flags.released & (flags.state == SlotState.RESIDENT)))
+        ended = past(m, directory.end_event, "ended")
+        owed = Cat(f.pinned & ~f.released for f in self.flags).any() | (self.n_missed != 0)
+        check(m, implies(ended, ~owed))
+        self._count_claims(m)
+
+    def _count_claims(self, m):
+        """`open` is the number of unused prefetches, once the record under way is counted."""
+        pulse = self.top.counts.pulse
+        unused = sum(f.unused for f in self.flags)
+        gone = pulse.hit_prefetch | pulse.late | pulse.useless | pulse.aborted | pulse.failed
+        check(m, self.top.counts.open + pulse.issued == unused + gone)
+
+    def strengthen(self, m, probe):
+        """Say what holds in each state of the port's machine."""
+        self.probe = probe
+        for name in ("open", "unreleased", "errors_out", "member", "expert", "found_slot", "issue_key", "is_demand"):
+            setattr(self, name, probe[f"commit._{name}"])
+        self.issue_key = data.View(key_layout(CONFIG), self.issue_key)
+        self.classifies = self._in("CLASSIFY_KEY", "CLASSIFY")
+        self._flags_agree(m)
+        self._event_counts(m)
+        self._misses_are_members(m)
+        self._look_ups(m)
+        self._search_agrees(m)
+
+    def _in(self, *states):
+        return self.probe.state("commit.fsm", *states)
+
+    def _mapped(self, m, layer, expert, name):
+        """Return the slot that the key map holds for a key."""
+        return self.probe.word("storage.slot_of_key", Cat(expert, layer), name)
+
+    def _flags_agree(self, m):
+        n_slots = self.commit.settings.n_slots
+        for slot in SLOTS:
+            flags, key = self.flags[slot], self.keys[slot]
+            filling, resident = flags.state == SlotState.FILLING, flags.state == SlotState.RESIDENT
+            mapped = self._mapped(m, key.layer, key.expert, f"mapped_{slot}")
+            check(
+                m,
+                implies(self.live(slot), (mapped == slot) & (slot < n_slots)),
+                self.aborted[slot] == (flags.state == SlotState.DRAINING),
+                implies(flags.pinned, self.live(slot) & self.open),
+                implies(flags.released, flags.pinned & resident),
+                implies(flags.sticky, resident),
+                implies(flags.unused, self.live(slot) & ~flags.pinned),
+                implies(filling, flags.unused ^ flags.pinned),
+            )
+
+    def _event_counts(self, m):
+        intake = self.commit.intake
+        left = Mux(self.classifies, intake.n_members - self.member + 1, 0)
+        owed = self.n_missed + sum(f.pinned & ~f.released for f in self.flags) + self.errors_out
+        check(
+            m,
+            implies(self.open, intake.closed & (self.unreleased == owed + left)),
+            implies(~self.open, (owed == 0) & (self.unreleased == 0)),
+            implies(self._in("CLOSE"), intake.closed & ~self.open),
+            implies(self.classifies | self._in("EXPIRE", "POLICY", "END"), self.open),
+            implies(self._in("END"), self.unreleased == 0),
+            implies(~self.classifies & ~self._in("EXPIRE"), self.member == 0),
+            implies(self.classifies, (self.member != 0) & (self.member <= intake.n_members)),
+            implies(self.classifies, self.unreleased == intake.n_members),
+            self.unreleased <= intake.n_members,
+            intake.n_members <= 2,
+        )
+        for flags, key in zip(self.flags, self.keys, strict=True):
+            first = (key.layer == intake.layer) & (key.expert == self.members[0])
+            check(m, implies(self.classifies & flags.pinned, (self.member == 2) & ~flags.released & first))
+
+    def _misses_are_members(self, m):
+        intake, members, missed = self.commit.intake, self.members, self.missed
+        known = Mux(self.classifies, self.member - 1, intake.n_members)
+        check(m, implies(intake.closed, members[0] != members[1]), self.n_missed <= 2)
+        with m.If(self.n_missed != 0):
+            check(
+                m,
+                self.open,
+                self.n_missed <= known,
+                (missed[0] == members[0]) | ((known == 2) & (missed[0] == members[1])),
+            )
+            check(m, implies(self.n_missed == 2, missed[0] != missed[1]))
+        with m.If(self.classifies):
+            check(m, self.expert == Array(members)[(self.member - 1)[0]])
+            check(m, implies(self._in("CLASSIFY"), intake.member_expert == Array(members)[self.member[0]]))
+        check(m, implies(self._in("CLOSE"), intake.member_expert == members[0]))
+        for slot in SLOTS:
+            key = self.keys[slot]
+            here = self.live(slot) & (key.layer == intake.layer)
+            for i in range(2):
+                check(m, implies(here & (i < self.n_missed), key.expert != missed[i]))
+
+    def _look_ups(self, m):
+        commit, rows = self.commit, self.commit.directory.rows
+        looked_up = commit.directory.slot_of_key
+        row = rows.row_keys[0].as_value()
+        keys = Array(key.as_value() for key in self.keys)
+        for states, layer, expert in (
+            (("CLASSIFY_KEY", "CLASSIFY"), commit.intake.layer, self.expert),
+            (("PRESENT_KEY", "PRESENT"), self.issue_key.layer, self.issue_key.expert),
+        ):
+            mapped = self._mapped(m, layer, expert, f"mapped_{states[1].lower()}")
+            check(
+                m,
+                implies(self._in(states[0]), looked_up == mapped),
+                implies(self._in(states[1]), self.found_slot == mapped),
+            )
+        for state, slot in (
+            ("CLASSIFY", self.found_slot),
+            ("PRESENT", self.found_slot),
+            ("FILL", commit.status.payload.slot),
+            ("RELEASE", commit.release.payload.slot),
+            ("SWEEP", self.probe["commit._sweep_slot"]),
+        ):
+            check(m, implies(self._in(state) & (slot < CONFIG.slots), row == keys[slot]))
+        check(m, implies(self._in("FILL"), commit.status.valid), implies(self._in("RELEASE"), commit.release.valid))
+
+    def _search_agrees(self, m):
+        """A class that the search has found is still the slot's, since no commit comes between."""
+        search = self.top.search.search
+        running, s2_last = self.probe["search.running"], self.probe["search.s2_last"]
+        s1, s1_last, s2 = (self.probe[f"search.${n}"] for n in range(3))  # s1_valid, s1_last, s2_valid
+        searching, seeking = self._in("SEARCH"), self._in("START", "SEARCH", "ISSUE")
+        check(
+            m,
+            implies(running | s1 | s2 | search.done, searching),
+            implies(s1 & s1_last, ~running),
+            implies(s2 & s2_last, ~running & ~s1),
+            implies(search.done, ~running & ~s1 & ~s2),
+            implies(searching & s2, self._fits(m, self.probe["search.cost_0"][-3:], self.probe["search.s2_slot_0"])),
+            implies(searching | self._in("ISSUE"), self._fits(m, search.found, search.slot)),
+        )
+        key, intake = self.issue_key, self.commit.intake
+        with m.If(seeking | self._in("PRESENT_KEY", "PRESENT")):
+            demanded = (self.n_missed != 0) & (key.layer == intake.layer) & (key.expert == self.missed[0])
+            check(m, Mux(self.is_demand, demanded & seeking, self.n_missed == 0))
+        for slot in SLOTS:
+            check(m, implies(seeking & self.live(slot), self.keys[slot].as_value() != key.as_value()))
+
+    def _fits(self, m, found, slot):
+        """Return whether the slot's flags are those of the class found."""
+        flags = data.View(flags_layout(), Array(f.as_value() for f in self.flags)[slot])
+        resident = (flags.state == SlotState.RESIDENT) & ~flags.sticky
+        taken_over = resident & flags.pinned & flags.released & self.is_demand
+        in_flight = (flags.state == SlotState.FILLING) & ~flags.pinned & self.is_demand
+        unpinned = resident & ~flags.pinned
+        fits = (
+            ((found == VictimClass.FREE) & (flags.state == SlotState.FREE))
+            | ((found == VictimClass.PASSED) & unpinned)
+            | ((found == VictimClass.COMING) & unpinned)
+            | ((found == VictimClass.OWN_RELEASED) & taken_over)
+            | ((found == VictimClass.IN_FLIGHT) & in_flight)
+        )
+        return (found == VictimClass.NONE) | (fits & (slot < self.commit.settings.n_slots))
+
+
+SEARCH, ACTIONS, EVENT, TRANSFER, COUNTS = (
+    "hw.victim_search",
+    "hw.commit_actions",
+    "hw.commit_event",
+    "hw.commit_transfer",
+    "hw.commit_counts",
+)
+PROOFS = [
+    Proof(
+        name="commit-port",
+        claim="directory: no pinned slot is a victim, no key in two slots, no transfer into a resident slot",
+        harness=CommitHarness,
+        depth=2,
+        seed_depth=0,
+        seeds=(
+            Seed("pinned-is-victim", SEARCH, "with m.If(~flags.pinned & ~coming):", "with m.If(~coming):"),
+            Seed("present-not-looked-for", TRANSFER, "with m.If(found & (", "with m.If(0 & ("),
+            Seed("aborted-is-free", ACTIONS, "state=SlotState.DRAINING", "state=SlotState.FREE"),
+            Seed("ends-one-early", EVENT, "with m.If(self._unreleased == 1):", "with m.If(self._unreleased <= 2):"),
+            Seed(
+                "evicted-not-useless",
+                COUNTS,
+                'self._count(m, "evictions")\n                self._count(m, "useless", when=self.record_unused)',
+                'self._count(m, "evictions")',
+            ),
+        ),
+    ),
+]
