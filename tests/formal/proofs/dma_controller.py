@@ -156,7 +156,7 @@ class DmaProgressHarness(DmaHarness):
     once, one error a transfer is survived, and settings allow bursts of two beats or more.
     """
 
-    bound = 16
+    bound = 20
     """Cycles from a descriptor to its status, with another transfer in the way."""
 
     def properties(self, m, probe):
@@ -195,7 +195,7 @@ PROOFS = [
     ),
     Proof(
         name="dma-progress",
-        claim="DMA: under a memory that answers at once every transfer ends within 16 cycles",
+        claim="DMA: under a memory that answers at once every transfer ends within 20 cycles",
         harness=DmaProgressHarness,
         depth=24,
         induction=False,
