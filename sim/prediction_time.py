@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..hw.config import UnitConfig
 from .model_spec import ModelSpec
 from .platform_spec import PlatformSpec
-from .policies import Policy
+from .policies import KNOWN_POLICIES, Policy
 from .unit_fit import fit_unit
 from .workload import auto_scale, derive
 
@@ -45,6 +45,18 @@ def prediction_cycles(unit: UnitConfig, policy: Policy, top_k: int) -> int:
 def slowest_prediction(unit: UnitConfig, policies: Iterable[Policy], top_k: int) -> int:
     """Return the most cycles that a prediction takes under any of `policies`."""
     return max(prediction_cycles(unit, policy, top_k) for policy in policies)
+
+
+def prediction_table(unit: UnitConfig) -> list[tuple[str, int, int]]:
+    """Return (predictor, members, cycles to as many candidates) of a unit's predictors, for events of several sizes."""
+    policies = {policy.predictor: policy for policy in KNOWN_POLICIES.values()}
+    sizes = sorted({1, 2, 4, 8, 16, unit.max_top_k})
+    return [
+        (name, size, prediction_cycles(unit, policies[name], size))
+        for name in unit.predictors
+        for size in sizes
+        if size <= unit.max_experts
+    ]
 
 
 def largest_valid_scale(

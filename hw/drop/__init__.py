@@ -1,0 +1,1 @@
+"""The drop: a unit as a folder that hardware flows take as it is."""

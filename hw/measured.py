@@ -1,0 +1,20 @@
+"""Area and clock as they were measured and are shipped: docs and drops show them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .config import UnitConfig
+
+RESULTS = Path(__file__).parent / "area_results"
+
+
+def measured_area(config: UnitConfig) -> dict[str, Any] | None:
+    """Return what `moefetch bench area` found for this configuration, None if nobody has kept it."""
+    for path in sorted(RESULTS.glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["digest"] == config.digest:
+            return document
+    return None
