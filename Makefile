@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 pip_install = $(PYTHON) -m pip install --disable-pip-version-check --editable '$(1)' >$(VENV)/setup.log 2>&1 || { \
 	tail -n 20 $(VENV)/setup.log >&2; echo "error: pip could not install '$(1)', see $(VENV)/setup.log" >&2; exit 1; }
 
-.PHONY: help setup sim sim-full test formal bench lint emit record docs clean
+.PHONY: help setup sim sim-full test formal bench bench-area lint emit record docs clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -63,6 +63,10 @@ formal: $(TOOLS) ## prove the unit's rules, and that each proof fails on its see
 bench: $(READY) ## measure how fast the replay runs
 	@$(VENV)/bin/moefetch bench rtl --sim $(SIM)
 	@$(VENV)/bin/moefetch bench model
+
+bench-area: $(TOOLS) ## place and route the edge unit, count gates; takes minutes, fails beyond its bounds
+	@$(call pip_install,.[fpga])
+	@$(VENV)/bin/moefetch bench area --config $(if $(filter default,$(CONFIG)),edge,$(CONFIG))
 
 emit: $(READY) ## write the unit's Verilog to OUT
 	@$(VENV)/bin/moefetch emit --config $(CONFIG) --out $(OUT)

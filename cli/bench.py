@@ -16,6 +16,7 @@ from ..sim.policies import PolicyOptions, parse_policies
 from ..sim.report import make_folder
 from ..sim.rtl_replay import BUILD, emit_harness, require_simulator
 from ..traces.atomic import replacing
+from .bench_area import area
 from .bench_model import model
 from .bench_predictors import predictors
 from .console import progress, reports_errors
@@ -23,6 +24,7 @@ from .regress import SHIPPED
 from .replay import DEFAULT_UNIT, SIMULATOR_HELP, Simulator, failures_end_the_command, make_plan, read_trace
 
 app = typer.Typer(no_args_is_help=True, help="Measure predictors, and how fast things run here.")
+app.command()(area)
 app.command()(model)
 app.command()(predictors)
 RESULTS = BUILD / "bench"

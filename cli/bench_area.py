@@ -1,0 +1,60 @@
+"""`moefetch bench area`: what a unit costs on an ECP5 and in gates, and whether that is within bounds."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..hw.unit_file import read_unit_config
+from ..sim.report import make_folder
+from ..sim.rtl_replay import BUILD
+from ..traces.atomic import check_output, replacing
+from .console import reports_errors
+from .emit import PRESETS
+
+RESULTS = BUILD / "bench"
+MISSED_STATUS = 1
+
+
+@reports_errors
+def area(
+    config: Annotated[
+        str, typer.Option(metavar="FILE|PRESET", help=f"Unit: a preset ({PRESETS}) or a TOML file.")
+    ] = "edge",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON; default build/bench/area-CONFIG.json.")
+    ] = None,
+) -> None:
+    """Synthesise, place and route a unit; minutes. Status 1 if the preset `edge` misses one of its bounds."""
+    unit = read_unit_config(config)
+    result = out if out is not None else make_folder(RESULTS) / f"area-{Path(config).stem}.json"
+    check_output(result)
+    from ..hw.area import measure_area  # here, as it takes a second to import amaranth
+
+    with tempfile.TemporaryDirectory(prefix="moefetch-area-") as folder:
+        document = measure_area(unit, Path(folder), lambda step: typer.echo(f"{step} ..", err=True))
+    with replacing(result) as path:
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    _print(document)
+    typer.echo(f"wrote {result}")
+    if not all(bound["holds"] for bound in document["bounds"]):
+        raise typer.Exit(MISSED_STATUS)
+
+
+def _print(document: dict[str, Any]) -> None:
+    typer.echo(", ".join(f"{tool} {number}" for tool, number in document["tools"].items()))
+    gates = document["gates"]
+    for name in ("unit", "predictor"):
+        part = gates[name]
+        typer.echo(f"{name}: {part['logic']:,.0f} gate equivalents of logic, {part['memory_bits']:,} bits of memory")
+    typer.echo(f"predictor: {gates['share']:.4%} of the unit (the paper's: {gates['paper_share']:.2%} of its chip)")
+    if "ecp5" in document:
+        ecp5 = document["ecp5"]
+        typer.echo(f"{ecp5['device']}: {ecp5['mhz']} MHz, {ecp5['unit']['luts']:,} LUT4 sites")
+    for bound in document["bounds"]:
+        verdict = "holds" if bound["holds"] else "MISSED"
+        typer.echo(f"{bound['name']}: {bound['value']:,} (bound {bound['limit']:,}) {verdict}")

@@ -1,0 +1,129 @@
+"""What a unit costs: its parts and the whole on an ECP5, and in gate equivalents, as one document with bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+
+from .config import UNIT_PRESETS, UnitConfig
+from .dma import DmaController
+from .emit import render_module, wrapper_source, wrappers_in
+from .predictor_bank import PredictorBank
+from .prefetch_queue import PrefetchQueue
+from .prefetch_unit import PrefetchUnit
+from .residency import ResidencyDirectory
+from .synthesis import (
+    DEVICE,
+    Ecp5Cells,
+    bits_as_gates,
+    gate_equivalents,
+    place_and_route,
+    synthesise_ecp5,
+    tool_versions,
+)
+from .verilog_platform import WrappedMemories
+
+PARTS: dict[str, type[wiring.Component]] = {
+    "predictor": PredictorBank,
+    "queue": PrefetchQueue,
+    "directory": ResidencyDirectory,
+    "dma": DmaController,
+}
+"""The parts whose logic is bounded, each synthesised by itself."""
+BLOCK_RAM_BITS = 208 * 18432
+"""Of an LFE5U-85F."""
+TARGET_MHZ = 100.0
+MOST_LUTS = 8000
+PAPER_SHARE = 0.0002
+"""Share of the area that arXiv 2606.15453 gives for its prediction unit; its whole has the arithmetic in it."""
+
+Say = Callable[[str], object]
+
+
+def measure_area(config: UnitConfig, folder: Path, say: Say) -> dict[str, Any]:
+    """Return all figures of a unit, as JSON takes them; intermediate files go to `folder`, progress to `say`.
+
+    Minutes. A unit whose expert SRAM is larger than the device is not placed. Raises UserError if a tool is missing,
+    RuntimeError if one fails.
+    """
+    document: dict[str, Any] = {
+        "config": config.model_dump(mode="json"), "digest": config.digest, "tools": tool_versions(),
+        "label": "measured",
+    }  # fmt: skip
+    unit = _emit(PrefetchUnit(config=config), "moefetch_unit", config, folder)
+    parts = {name: _emit(part(config=config), f"moefetch_{name}", config, folder) for name, part in PARTS.items()}
+    say("gate equivalents")
+    document["gates"] = _gates(config, unit, parts["predictor"], folder)
+    if config.slots * config.slot_bytes * 8 <= BLOCK_RAM_BITS:
+        document["ecp5"] = _ecp5(unit, parts, folder, say)
+    document["bounds"] = _bounds(document) if config == UNIT_PRESETS["edge"] else []
+    return document
+
+
+def _emit(component: wiring.Component, name: str, config: UnitConfig, folder: Path) -> tuple[str, list[Path]]:
+    """Write a component and its wrappers' models; return its name and the files, its own first."""
+    verilog, _ = render_module(component, name=name, config=config, platform=WrappedMemories())
+    texts = {name: verilog} | {wrapper: wrapper_source(wrapper) for wrapper in wrappers_in(verilog)}
+    for stem, text in texts.items():
+        (folder / f"{stem}.v").write_text(text, encoding="utf-8")
+    return name, [folder / f"{stem}.v" for stem in texts]
+
+
+def _gates(
+    config: UnitConfig, unit: tuple[str, list[Path]], predictor: tuple[str, list[Path]], folder: Path
+) -> dict[str, Any]:
+    """Return gate equivalents of the whole and of the predictor, logic and memories apart."""
+    found = {}
+    for name, (top, files) in {"unit": unit, "predictor": predictor}.items():
+        logic, bits = gate_equivalents(files, top=top, folder=folder, keep=tuple(path.stem for path in files[1:]))
+        found[name] = {"logic": logic, "memory_bits": bits, "all": logic + bits_as_gates(bits)}
+    share = found["predictor"]["all"] / found["unit"]["all"]
+    one_pair = found["predictor"]["logic"] + bits_as_gates(found["predictor"]["memory_bits"] / config.max_layers)
+    rest = found["unit"]["all"] - found["predictor"]["all"]
+    return found | {
+        "share": share, "share_with_one_layers_table": one_pair / (rest + one_pair), "paper_share": PAPER_SHARE,
+        "formula": "logic: transistors of static CMOS gates / 4; memory: bits x 6 / 4, cells alone",
+    }  # fmt: skip
+
+
+def _ecp5(
+    unit: tuple[str, list[Path]], parts: dict[str, tuple[str, list[Path]]], folder: Path, say: Say
+) -> dict[str, Any]:
+    found = {}
+    for name, (top, files) in parts.items():
+        say(f"synthesis of the {name}")
+        found[name] = _cells(synthesise_ecp5(files, top=top, folder=folder))
+    say("synthesis of the unit")
+    whole = synthesise_ecp5(unit[1], top=unit[0], folder=folder)
+    say("place and route of the unit")
+    routed = place_and_route(top=unit[0], folder=folder, mhz=TARGET_MHZ)
+    return {
+        "device": DEVICE, "verilog": "a drop", "mhz": round(routed.mhz, 1), "used": routed.used,
+        "slowest_path": routed.path,
+        "unit": _cells(whole) | {"memories": whole.memories, "memories_in_flip_flops": whole.in_flip_flops},
+        "parts": found,
+    }  # fmt: skip
+
+
+def _cells(cells: Ecp5Cells) -> dict[str, Any]:
+    return {"luts": cells.luts, "cells": cells.cells}
+
+
+def _bounds(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the preset `edge` must keep: name, value, limit, and whether it holds."""
+    ecp5 = document["ecp5"]
+    luts = sum(part["luts"] for part in ecp5["parts"].values())
+    tables = {name: cell for name, cell in ecp5["unit"]["memories"].items() if "sram" in name or "table" in name}
+    outside = sorted(name for name, cell in tables.items() if "16KD" not in cell)
+    lost = ecp5["unit"]["memories_in_flip_flops"]
+    return [
+        {"name": "clock, MHz", "value": ecp5["mhz"], "limit": TARGET_MHZ, "holds": ecp5["mhz"] >= TARGET_MHZ},
+        {"name": "LUT4 of predictor, queue, directory and DMA", "value": luts, "limit": MOST_LUTS,
+         "holds": luts < MOST_LUTS},
+        {"name": "memories in flip-flops", "value": lost, "limit": 0, "holds": lost == 0},
+        {"name": "SRAM and correlation tables outside block RAM", "value": len(outside), "limit": 0,
+         "holds": bool(tables) and not outside},
+    ]  # fmt: skip
