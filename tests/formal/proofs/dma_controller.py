@@ -61,9 +61,11 @@ class DmaHarness(Harness):
 
     def properties(self, m, probe):
         self.surroundings(m)
-        self.address_channel(m, self.dut.axi, self.memory)
-        self.beats(m, self.dut.axi)
-        self.transfers(m, self.memory)
+        self.claims(m)
+
+    def claims(self, m):
+        """Assert one side of what the controller promises."""
+        raise NotImplementedError
 
     def surroundings(self, m):
         """Settings that are made before the first descriptor, a memory, and which transfer is followed."""
@@ -76,32 +78,6 @@ class DmaHarness(Harness):
         assume(m, implies(~settled, ~dma.demand.valid & ~dma.prefetch.valid))
         self.memory = Memory(m, dma.axi, CONFIG.outstanding)
         self.follow(m)
-
-    def address_channel(self, m, axi, memory):
-        """ARVALID and its payload stay, bursts are legal, no more are under way than allowed, RREADY is 1."""
-        dma = self.dut
-        stays(m, axi.arvalid, axi.arready, Cat(getattr(axi, name) for name in AR_FIELDS), "ar")
-        limit = Mux(dma.outstanding > CONFIG.outstanding, CONFIG.outstanding, Mux(dma.outstanding, dma.outstanding, 1))
-        longest = Mux(dma.burst_beats > 256, 256, Mux(dma.burst_beats, dma.burst_beats, 1))
-        check(m, axi.rready == 1, memory.outstanding + axi.arvalid <= limit)
-        with m.If(axi.arvalid):
-            check(
-                m,
-                axi.arlen < longest,
-                (axi.araddr[:12] + ((axi.arlen + 1) << axi.arsize)) <= LINE_BYTES,
-                (1 << axi.arsize) == CONFIG.bus_bytes,
-                axi.arburst == 1,
-                axi.arlock == 0,
-                axi.araddr[: (CONFIG.bus_bytes - 1).bit_length()] == 0,
-            )
-
-    def beats(self, m, axi):
-        """Each beat is counted once, and what is passed on is a beat's data."""
-        dma = self.dut
-        came = past(m, axi.rvalid, "beat_came")
-        check(m, dma.beat_demand + dma.beat_prefetch + dma.beat_discarded == came, ~dma.protocol_error)
-        check(m, dma.sink.valid == (dma.beat_demand | dma.beat_prefetch))
-        check(m, implies(dma.sink.valid, dma.sink.data == past(m, axi.rdata, "data_before")))
 
     def follow(self, m):
         """Keep account of one slot's transfer."""
@@ -126,9 +102,47 @@ class DmaHarness(Harness):
         with m.If(dma.abort.valid & (dma.abort.slot == slot) & opened):
             m.d.sync += self.aborted.eq(1)
 
-    def transfers(self, m, memory):
+
+class AddressHarness(DmaHarness):
+    """The address channel and RREADY."""
+
+    def claims(self, m):
+        """ARVALID and its payload stay, bursts are legal, no more are under way than allowed, RREADY is 1."""
+        dma, axi, memory = self.dut, self.dut.axi, self.memory
+        stays(m, axi.arvalid, axi.arready, Cat(getattr(axi, name) for name in AR_FIELDS), "ar")
+        limit = Mux(dma.outstanding > CONFIG.outstanding, CONFIG.outstanding, Mux(dma.outstanding, dma.outstanding, 1))
+        longest = Mux(dma.burst_beats > 256, 256, Mux(dma.burst_beats, dma.burst_beats, 1))
+        check(m, axi.rready == 1, memory.outstanding + axi.arvalid <= limit)
+        with m.If(axi.arvalid):
+            check(
+                m,
+                axi.arlen < longest,
+                (axi.araddr[:12] + ((axi.arlen + 1) << axi.arsize)) <= LINE_BYTES,
+                (1 << axi.arsize) == CONFIG.bus_bytes,
+                axi.arburst == 1,
+                axi.arlock == 0,
+                axi.araddr[: (CONFIG.bus_bytes - 1).bit_length()] == 0,
+            )
+
+
+class BeatHarness(DmaHarness):
+    """The data channel."""
+
+    def claims(self, m):
+        """Each beat is counted once, and what is passed on is a beat's data."""
+        dma, axi = self.dut, self.dut.axi
+        came = past(m, axi.rvalid, "beat_came")
+        check(m, dma.beat_demand + dma.beat_prefetch + dma.beat_discarded == came, ~dma.protocol_error)
+        check(m, dma.sink.valid == (dma.beat_demand | dma.beat_prefetch))
+        check(m, implies(dma.sink.valid, dma.sink.data == past(m, axi.rdata, "data_before")))
+
+
+class TransferHarness(DmaHarness):
+    """Words and status of a slot's transfer."""
+
+    def claims(self, m):
         """A followed slot's transfer fetches each of its words from its address, and ends once."""
-        dma, status, slot = self.dut, self.dut.status, self.slot
+        dma, status, slot, memory = self.dut, self.dut.status, self.slot, self.memory
         opened, aborted, base, beats, received = self.opened, self.aborted, self.base, self.beats_wanted, self.received
         ends = self.ends
         arrives = dma.sink.valid & (dma.sink.slot == slot)
@@ -172,15 +186,43 @@ class DmaProgressHarness(DmaHarness):
 DMA, READ, TABLE = "hw.dma", "hw.dma_read", "hw.dma_transfers"
 PROOFS = [
     Proof(
-        name="dma-controller",
-        claim="DMA: AR rules, outstanding limit, RREADY 1, each beat counted and put where it belongs, one status each",
-        harness=DmaHarness,
+        name="dma-address",
+        claim="DMA: AR stays while stalled, legal bursts, no more of them than allowed, RREADY 1",
+        harness=AddressHarness,
         depth=10,
         induction=False,
         seeds=(
             Seed("ar-replaced", DMA, "& ~held & (~self.axi.arvalid | self.axi.arready)", "& ~held"),
             Seed("one-too-many", READ, "self.room.eq(count < self.limit)", "self.room.eq(count <= self.limit)"),
-            Seed("error-data-passed", READ, "discard = erring | self", "discard = self"),
+        ),
+        seed_depth=10,
+    ),
+    Proof(
+        name="dma-beats",
+        claim="DMA: each beat is counted once, as demand, prefetch or discarded; only those used pass on",
+        harness=BeatHarness,
+        depth=10,
+        induction=False,
+        seeds=(
+            Seed(
+                "discarded-not-counted",
+                READ,
+                "self.beat_discarded.eq(expected & discard)",
+                "self.beat_discarded.eq(expected & erring)",
+            ),
+            Seed(
+                "offset-not-cleared", READ, "offsets[rid].eq(Mux(last, 0, offset + 1))", "offsets[rid].eq(offset + 1)"
+            ),
+        ),
+        seed_depth=12,
+    ),
+    Proof(
+        name="dma-transfers",
+        claim="DMA: a word lands in its slot at its place, DONE only with all words, one status each",
+        harness=TransferHarness,
+        depth=8,
+        induction=False,
+        seeds=(
             Seed("ends-early", TABLE, "~entry.requesting & (entry.bursts == 0)", "(entry.bursts == 0)"),
             Seed(
                 "abort-keeps-data",
@@ -188,10 +230,8 @@ PROOFS = [
                 "self.aborted.eq(Cat(entry.aborted for",
                 "self.aborted.eq(Cat(entry.failed for",
             ),
-            Seed(
-                "offset-not-cleared", READ, "offsets[rid].eq(Mux(last, 0, offset + 1))", "offsets[rid].eq(offset + 1)"
-            ),
         ),
+        seed_depth=10,
     ),
     Proof(
         name="dma-progress",
