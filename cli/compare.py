@@ -12,6 +12,7 @@ import typer
 
 from ..hw.unit_file import read_unit_config
 from ..sim.compare import Comparison, comparison_jobs, default_warm_up, policies_of
+from ..sim.compare_detail import detail_of, write_details
 from ..sim.compare_report import caption, sentences, tables, write_comparisons
 from ..sim.jobs import ReplayPlan
 from ..sim.measured_run import Measure, Measured, measure_on_model
@@ -50,7 +51,9 @@ def compare(
         int | None, typer.Option(min=1, help="Experts per layer, where a foreign recording does not say.")
     ] = None,
     energy: Annotated[str | None, typer.Option(metavar="FILE", help=ENERGY_HELP)] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for compare.json and compare.csv.")] = DEFAULT_OUT,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for compare.json and the files beside.")
+    ] = DEFAULT_OUT,
 ) -> None:
     """Compare every policy on the cycle model: time, what it closes of the gap to the oracle, stalls, waste.
 
@@ -67,18 +70,21 @@ def compare(
                       scale=scale, unit=unit, tokens=tokens, batch=batch, energy=energy)
         )  # fmt: skip
     measures = [_measure(plan, warm_up) for plan in plans]
-    comparisons = []
+    asked = {"model": model, "platform": platform, "unit": unit, "tokens": tokens, "experts": experts}
+    comparisons, details = [], []
     for plan, measure in zip(plans, measures, strict=True):
         with progress("counting the profile"):
             jobs = comparison_jobs(plan, _note)
         with progress(f"replaying {plan.path.name}") as show:
-            comparisons.append(Comparison(plan, _run(jobs, measure, show)))
+            comparisons.append(Comparison(plan, _run(jobs, measure, show), asked))
+        with progress("watching single prefetches"):
+            details.append(detail_of(comparisons[-1].runs))
     with progress("drawing sequences"):
-        written = write_comparisons(comparisons, out)
+        written = [*write_comparisons(comparisons, out), write_details(comparisons, details, out)]
     for comparison in comparisons:
         _print(comparison)
     typer.echo(f"wrote {', '.join(str(path) for path in written)}")
-    next_command("moefetch", "replay", traces[0], "--model", model, "--platform", platform, "--policy", "all")
+    next_command("moefetch", "report", out)
 
 
 def _measure(plan: ReplayPlan, warm_up: int | None) -> Measure:

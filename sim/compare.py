@@ -1,9 +1,9 @@
 """Every policy of the cycle model on one trace: what each costs, and how far each is from the limits."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -110,6 +110,8 @@ class Comparison:
 
     plan: ReplayPlan
     runs: Sequence[Measured]
+    asked: dict[str, Any] = field(default_factory=dict)
+    """What the command was asked for, with which a report makes the plan again."""
 
     @property
     def sequences(self) -> int:

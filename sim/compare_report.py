@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from .report import make_folder
 COMPARE_VERSION = 1
 COMPARE_JSON = "compare.json"
 COMPARE_CSV = "compare.csv"
+IDENTITY = ("content_sha256", "workload", "batch", "steps", "warm_up_steps", "unit_digest")
 STACK_FORMULA = "cycles of the bucket in the measured steps / steps; the buckets add up to tpot_mean"
 SHOWN = {
     "mean": "tpot_mean",
@@ -62,7 +63,7 @@ def write_comparisons(comparisons: Sequence[Comparison], out: Path) -> list[Path
         "labels": LABELS,
         "figures": {name: meaning._asdict() for name, meaning in (MEANINGS | LIMIT_MEANINGS).items()},
         "stack": {"formula": STACK_FORMULA, "unit": "cycles", "label": "modelled"},
-        "comparisons": [_document(comparison) for comparison in comparisons],
+        "comparisons": [comparison_document(comparison) for comparison in comparisons],
     }
     rows = [_flat_row(comparison, row) for comparison in comparisons for row in comparison.rows]
     with replacing(out / COMPARE_JSON) as temporary:
@@ -72,6 +73,11 @@ def write_comparisons(comparisons: Sequence[Comparison], out: Path) -> list[Path
         writer.writeheader()
         writer.writerows(rows)
     return [out / COMPARE_JSON, out / COMPARE_CSV]
+
+
+def identity(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells one comparison of compare.json from another, for files beside it."""
+    return {name: document[name] for name in IDENTITY}
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -165,10 +171,12 @@ def _table(title: str, comparison: Comparison, columns: Sequence[tuple[str, Cell
     return table
 
 
-def _document(comparison: Comparison) -> dict[str, Any]:
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison's part of compare.json."""
     plan = comparison.plan
     return {
         "trace": str(plan.path),
+        "asked": comparison.asked,
         "content_sha256": plan.trace.meta.content_sha256,
         "model": plan.workload.model,
         "platform": plan.workload.platform,

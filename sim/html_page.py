@@ -54,6 +54,7 @@ class _Block:
     caption: str
     figures: Sequence[FigureText]
     chart: int | None = None
+    note: str = ""
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     words: bool = False
@@ -78,14 +79,35 @@ class HtmlPage:
         self._title, self._subtitle = title, subtitle
         self._sections: list[_Section] = []
         self._charts: list[dict[str, Any]] = []
+        self._names: list[str] = []
+
+    @property
+    def named_charts(self) -> dict[str, dict[str, Any]]:
+        """The plots that have a name, as Vega-Lite with the page's theme."""
+        return {name: spec for name, spec in zip(self._names, self._charts, strict=True) if name}
 
     def section(self, heading: str, lead: Sequence[str] = (), *, side_by_side: bool = False) -> None:
         """Begin a section; `lead` are lines in a box, `side_by_side` puts its plots next to each other."""
         self._sections.append(_Section(heading, lead, side_by_side))
 
-    def plot(self, chart: Any, caption: str, figures: Iterable[FigureText] = ()) -> None:
-        """Add an Altair chart to the section, as wide as the page allows."""
+    def note(self, text: str) -> None:
+        """Say in a plot's place why there is none."""
+        self._sections[-1].blocks.append(_Block("", (), note=text))
+
+    def plot(
+        self, chart: Any, caption: str, figures: Iterable[FigureText] = (), *, name: str = "", wide: bool = True
+    ) -> None:
+        """Add an Altair chart to the section, as wide as the page allows unless it has facets (`wide` false).
+
+        `name` is for its own file.
+        """
         self._sections[-1].blocks.append(_Block(caption, tuple(figures), chart=len(self._charts)))
+        self._names.append(name)
+        if not wide:
+            spec = chart.to_dict()
+            del spec["$schema"]
+            self._charts.append(spec | {"config": _THEME})
+            return
         spec = chart.properties(width="container").to_dict()
         del spec["$schema"]  # an address, which nothing here needs
         self._charts.append(spec | {"config": _THEME, "autosize": {"type": "fit-x", "contains": "padding"}})

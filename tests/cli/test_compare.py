@@ -4,9 +4,10 @@ import json
 
 import pytest
 from moefetch.cli.main import app
+from moefetch.sim.compare_detail import detail_of
 from typer.testing import CliRunner
 
-from ..sim.model_in_python import measured
+from ..sim.model_in_python import measured, observed
 from ..sim.replay_fixtures import write_specs, write_toy_trace
 
 
@@ -14,6 +15,7 @@ from ..sim.replay_fixtures import write_specs, write_toy_trace
 def engine(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("moefetch.cli.compare.measure_on_model", measured)
+    monkeypatch.setattr("moefetch.cli.compare.detail_of", lambda runs: detail_of(runs, observed))
 
 
 def run(*arguments, status=0):
@@ -36,7 +38,7 @@ def test_each_trace_is_compared(tmp_path):
     for text in ("toy0.parquet: toy on bench", "toy1.parquet: toy on bench", "LOSES", "speed-up = ", "seed"):
         assert text in result.stdout
     assert all(len(line) <= 120 for line in result.stdout.splitlines() if not line.startswith("wrote"))
-    assert "next: moefetch replay" in result.stderr
+    assert "next: moefetch report" in result.stderr
 
 
 def test_a_unit_without_a_predictor_leaves_its_policy_out(tmp_path):

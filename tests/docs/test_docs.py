@@ -119,7 +119,7 @@ def require_command(words, line):
         context = command.make_context(name, [], parent=context, resilient_parsing=True)
         command = command.get_command(context, name)
         assert command is not None, f"{line}: no command {name}"
-    known = {option for parameter in command.params for option in parameter.opts}
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     for word in words:
         if word.startswith("--"):
             assert word.split("=")[0] in known, f"{line}: no option {word}"
@@ -138,7 +138,7 @@ def leaf_commands(command):
         for child in command.commands.values():
             yield from leaf_commands(child)
     else:
-        yield {option for parameter in command.params for option in parameter.opts}
+        yield {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
 def test_make_targets_exist(page):

@@ -4,13 +4,22 @@ import sys
 
 import pytest
 from moefetch.sim.compare import Comparison, comparison_jobs
+from moefetch.sim.cycle_model.observe import observe
 from moefetch.sim.measured_run import Measure, measure_on_model
 
 from .cycle_model.interpreted import PACKAGE, interpreted
 
-NAMES = ("engine", "machine", "simulate")
+NAMES = ("engine", "machine", "simulate", "trains")
 MODULES = interpreted(*NAMES)
 RUN = MODULES[0].run_model
+
+
+def observed(job, events):
+    """Return `observe` of a job."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in zip(NAMES, MODULES, strict=True):
+            patch.setitem(sys.modules, f"{PACKAGE}.{name}", module)
+        return observe(job, events)
 
 
 def measured(job, measure):

@@ -1,0 +1,1 @@
+"""`moefetch report`: one HTML page from what a comparison wrote."""
