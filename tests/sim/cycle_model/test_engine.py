@@ -65,3 +65,10 @@ def test_background_without_a_gap_is_refused():
     work = job.workload.model_copy(update={"background_period": 5, "background_length": 5})
     with pytest.raises(UserError, match="background_length = 5"):
         ENGINE.run_model(replace(job, workload=work))
+
+
+def test_a_unit_that_pages_its_tables_is_refused():
+    job = random_job(3, "tiny")
+    paged = job.unit.replace(predictors=("st_moe",), table_window=3, max_layers=max(3, job.unit.max_layers))
+    with pytest.raises(UserError, match="table_window = 3: the cycle model knows tables on chip only"):
+        ENGINE.run_model(replace(job, unit=paged))
