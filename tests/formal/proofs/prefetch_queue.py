@@ -178,6 +178,6 @@ PROOFS = [
             Seed("level-beyond-full", MODULE, "self.level + ~valids[-1]", "self.level + 1"),
             Seed("pop-keeps-valid", MODULE, "valids >> 1", "valids"),
         ),
-        quick=True,
+        seed_depth=6,
     )
 ]
