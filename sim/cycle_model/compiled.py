@@ -13,6 +13,8 @@ from numba.core import config as numba_config
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 """No function of the model makes an array, so none has to count references to those it is given; none divides by 0."""
 PREFIX = "cycle_model-"
+IS_COMPILED = not numba_config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
+"""Not so where tests take the sources as plain Python."""
 
 
 def _cache_folder() -> Path:

@@ -16,7 +16,6 @@ from .machine import Machine, build_machine
 from .records import SOURCES
 from .simulate import simulate
 from .tables import Ints
-from .trains import retire_trains
 
 CHUNK = 65536
 """Events between two calls of `progress`."""
@@ -45,7 +44,6 @@ def run_machine(job: ReplayJob, machine: Machine, progress: Callable[[int, int],
             progress(int(machine.mem[f.R_EVENT]), total)
         if machine.mem[f.R_EVENT] < done:
             raise RuntimeError(f"{job.name}: the cycle model stops at event {machine.mem[f.R_EVENT]}")
-    retire_trains(machine.mem, f.INF)
     return machine
 
 

@@ -49,20 +49,21 @@ def learn(mem, tables, predictor, layer, previous, members):
     steps = mem[f.C_TABLE_ENTRIES] // mem[f.C_LANES]
     cycles = 0
     for index in range(previous):
-        walked = _learn_row(mem, tables, predictor, layer, mem[f.PREVIOUS + index, 0], members)
+        row = mem[f.PREVIOUS + index, 0]
+        experts, confidences = tables.expert[predictor, layer, row], tables.confidence[predictor, layer, row]
+        walked = _learn_row(mem, experts, confidences, tables.in_event, members)
         cycles += ROW_CYCLES + steps + walked
     return cycles
 
 
 @compiled
-def _learn_row(mem, tables, predictor, layer, row, members):
+def _learn_row(mem, experts, confidences, in_event, members):
     """Teach one row; return how many members are walked for replacements."""
-    experts, confidences = tables.expert[predictor, layer, row], tables.confidence[predictor, layer, row]
     entries = mem[f.C_ROW_ENTRIES]
     marked = 0
     for entry in range(entries):
         confidence = confidences[entry]
-        if tables.in_event[experts[entry]]:
+        if in_event[experts[entry]]:
             confidences[entry] = min(MAX_CONFIDENCE, confidence + 1)
         elif confidence > 0:
             confidences[entry] = confidence - 1

@@ -9,6 +9,14 @@ from .fields import C_BACKGROUND_LENGTH, C_BACKGROUND_PERIOD
 
 
 @compiled
+def quotient(number, divisor):
+    """Return `number` // `divisor`, neither negative; a processor takes long to divide, and here mostly need not."""
+    if number < divisor:
+        return 0
+    return number if divisor == 1 else number // divisor
+
+
+@compiled
 def service_before(mem, cycle):
     """Return how many service cycles lie before `cycle`."""
     taken = mem[C_BACKGROUND_LENGTH]

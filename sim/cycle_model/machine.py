@@ -46,7 +46,7 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     store = Store(
         slack=np.empty(demand, np.int64),
         step_end=np.zeros(int(trace.step_first.sum()) + 1, np.int64),
-        log=np.zeros((most_logged, f.N_LOG), np.int64),
+        log=np.zeros((most_logged, f.N_COLUMNS), np.int64),
     )
     return Machine(mem, store, trace, _tables(job))
 

@@ -33,24 +33,20 @@ def observe(job: ReplayJob, events: int) -> Observation:
     # As in `measure_on_model`: numba takes a second to import.
     from .machine import build_machine
     from .simulate import simulate
-    from .trains import retire_trains
 
     machine = build_machine(job, logging=False)
     total = len(machine.trace.layer)
     last = min(events, total)
     rows = LOGGED_PER_EXPERT * int(machine.trace.first_beat[last] + machine.trace.first_hint[last]) + LOGGED_BESIDES
-    machine = machine._replace(store=machine.store._replace(log=np.zeros((rows, f.N_LOG), np.int64)))
+    machine = machine._replace(store=machine.store._replace(log=np.zeros((rows, f.N_COLUMNS), np.int64)))
     mem = machine.mem
     mem[f.C_LOGGING] = 1
     kept: list[Ints] = []
     for event in range(1, last + 1):
         simulate(*machine, event)
         kept.append(_finished(mem, kept))
-    if last == total:
-        retire_trains(mem, f.INF)
-        kept.append(_finished(mem, kept))
     return Observation(
-        log=machine.store.log[: mem[f.R_LOGGED]].copy(),
+        log=machine.store.log[: mem[f.R_LOGGED], : f.N_LOG].copy(),
         trains=np.concatenate(kept),
         events=last,
         expert_beats=int(mem[f.C_EXPERT_BEATS]),

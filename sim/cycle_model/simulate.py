@@ -8,11 +8,19 @@ from .compiled import compiled
 from .elements import grant_time, push_release, push_time, take_grant
 from .plan import extend_plan
 from .records import log_grant
+from .state import state_of
+from .tables import Store
+from .trains import retire_trains
 
 
 @compiled
 def simulate(mem, store, trace, tables, until):
     """Run until `until` events have ended, or, at the last one, until the unit is idle; return whether it goes on."""
+    return _simulate(state_of(mem), Store(store.slack, store.step_end, state_of(store.log)), trace, tables, until)
+
+
+@compiled
+def _simulate(mem, store, trace, tables, until):
     if mem[f.R_EVENT] < 0:
         mem[f.R_EVENT] = 0
         begin_event(mem, trace, tables, FIRST_HEADER)
@@ -32,6 +40,7 @@ def simulate(mem, store, trace, tables, until):
             continue
         if cycle == f.INF:
             advance(mem, max(mem[f.R_ACCOUNTED], mem[f.R_TOTAL]))
+            retire_trains(mem, f.INF)
             return False
         advance(mem, cycle)
         if granted == cycle:

@@ -61,7 +61,7 @@ class Tables(NamedTuple):
 
 
 class Store(NamedTuple):
-    """What is found for each use, step or record; `log` has no rows unless logging is on."""
+    """What is found for each use, step or record; `log`, N_COLUMNS wide, has no rows unless logging is on."""
 
     slack: Ints
     step_end: Ints

@@ -76,7 +76,7 @@ def timeline_of_model(job: ReplayJob) -> tuple[list[Entry], Machine]:
 def _entry(row: list[int]) -> Entry:
     if row[f.O_KIND] == GRANT:
         return Entry(row[f.O_CYCLE], Grant(row[f.O_LAYER], row[f.O_EXPERT], row[f.O_SLOT], row[f.O_OUTCOME]))
-    return Entry(row[f.O_CYCLE], Record(*row[f.O_KIND :]))
+    return Entry(row[f.O_CYCLE], Record(*row[f.O_KIND : f.N_LOG]))
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:

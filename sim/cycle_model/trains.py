@@ -9,7 +9,7 @@ change them any more.
 
 from . import fields as f
 from .compiled import compiled
-from .link import cycle_of, service_before
+from .link import cycle_of, quotient, service_before
 
 SINK = 2
 """Cycles from a beat on the bus to the cycle in which it occupies its SRAM bank."""
@@ -22,7 +22,7 @@ KEPT = 80
 @compiled
 def service_end(mem, row, number):
     """Return the service cycle after the last one of burst `number`."""
-    rounds = number // mem[row, f.T_ROUND]
+    rounds = quotient(number, mem[row, f.T_ROUND])
     first = rounds * mem[row, f.T_ROUND] * mem[row, f.T_UNIT]
     beats = min((number + 1) * mem[row, f.T_UNIT], mem[row, f.T_BEATS]) - first
     return mem[row, f.T_START] + rounds * mem[row, f.T_STRIDE] + beats * mem[f.C_CYCLES_PER_BEAT]
@@ -64,7 +64,7 @@ def ended_before(mem, cycle):
         ahead = service - mem[row, f.T_START]
         if ahead <= 0:
             break
-        rounds = ahead // mem[row, f.T_STRIDE]
+        rounds = quotient(ahead, mem[row, f.T_STRIDE])
         rest = ahead - rounds * mem[row, f.T_STRIDE]
         done = rest // (mem[row, f.T_UNIT] * mem[f.C_CYCLES_PER_BEAT])
         ended = rounds * mem[row, f.T_ROUND] + min(done, mem[row, f.T_ROUND])
@@ -90,8 +90,8 @@ def beats_before(mem, row, service):
     ahead = service - mem[row, f.T_START]
     if ahead <= 0:
         return 0
-    rounds = ahead // mem[row, f.T_STRIDE]
-    part = (ahead - rounds * mem[row, f.T_STRIDE]) // mem[f.C_CYCLES_PER_BEAT]
+    rounds = quotient(ahead, mem[row, f.T_STRIDE])
+    part = quotient(ahead - rounds * mem[row, f.T_STRIDE], mem[f.C_CYCLES_PER_BEAT])
     whole = mem[row, f.T_ROUND] * mem[row, f.T_UNIT]
     return min(rounds * whole + min(part, whole), mem[row, f.T_BEATS])
 
