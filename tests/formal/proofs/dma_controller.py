@@ -47,7 +47,6 @@ class Memory:
                     m.d.sync += [addresses[i].eq(axi.araddr), lefts[i].eq(axi.arlen[:2] + 1)]
             self.queues.append((count, due))
         self.outstanding = self.queues[0][0] + self.queues[1][0]
-        self.due = self.queues[0][1] | self.queues[1][1]
 
 
 class DmaHarness(Harness):
@@ -163,26 +162,6 @@ class TransferHarness(DmaHarness):
         check(m, implies(waits, status.valid & (status.payload.slot == past(m, status.payload.slot, "slot_before"))))
 
 
-class DmaProgressHarness(DmaHarness):
-    """Every transfer ends.
-
-    Assumed besides: the memory takes every address and answers at once, with errors as it likes, statuses are taken at
-    once, one error a transfer is survived, and settings allow bursts of two beats or more.
-    """
-
-    bound = 20
-    """Cycles from a descriptor to its status, with another transfer in the way."""
-
-    def properties(self, m, probe):
-        self.surroundings(m)
-        dma, axi = self.dut, self.dut.axi
-        assume(m, axi.arready, dma.status.ready, dma.retries <= 1, dma.burst_beats >= 2, dma.outstanding == 2)
-        assume(m, implies(self.memory.due, axi.rvalid))
-        age = Signal(range(self.bound + 2))
-        m.d.sync += age.eq(Mux(self.opened, age + 1, 0))
-        check(m, age <= self.bound)
-
-
 DMA, READ, TABLE = "hw.dma", "hw.dma_read", "hw.dma_transfers"
 PROOFS = [
     Proof(
@@ -232,14 +211,5 @@ PROOFS = [
             ),
         ),
         seed_depth=10,
-    ),
-    Proof(
-        name="dma-progress",
-        claim="DMA: under a memory that answers at once every transfer ends within 20 cycles",
-        harness=DmaProgressHarness,
-        depth=24,
-        induction=False,
-        seeds=(Seed("retry-forgotten", DMA, "again.w_en.eq(table.again)", "again.w_en.eq(0)"),),
-        seed_depth=24,
     ),
 ]
