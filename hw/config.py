@@ -69,6 +69,8 @@ class UnitConfig(BaseModel):
     """Weights that predictor `weights` reads and writes a cycle, a power of two."""
     table_window: Annotated[int, Field(ge=0, le=16)] = 0
     """Layers whose correlation tables are on chip at once, the rest lying in memory; 0: all are on chip, always."""
+    mapping_window: Annotated[int, Field(ge=0, le=32)] = 0
+    """Grants that the expert mapping unit chooses from so that elements read different banks; 0: none is generated."""
     clock_gating: bool = False
     """Stop the clock of the parts that rest between commits; the same cycles, less power, and faster simulation."""
     commit_log: bool = False
@@ -152,8 +154,8 @@ class UnitConfig(BaseModel):
     def digest(self) -> str:
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
         unused = set() if self.has_weights else {"weight_sources", "weight_ahead", "weight_bits", "weight_lanes"}
-        unused |= set() if self.clock_gating else {"clock_gating"}
-        unused |= set() if self.table_window else {"table_window"}
+        options = ("clock_gating", "table_window", "mapping_window")
+        unused |= {name for name in options if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 
     def replace(self, **changes: object) -> UnitConfig:

@@ -97,13 +97,18 @@ class ExpertSram(wiring.Component):
         config = self._config
         place = Signal(self._place_layout)
         if config.banks.bit_count() == 1:
-            shift = exact_log2(config.banks)
-            bank, base = port.slot[:shift], port.slot[shift:] * config.slot_beats
-        else:  # a table of one constant per slot, instead of a divider
-            bank = Array(s % config.banks for s in range(config.slots))[port.slot]
+            base = port.slot[exact_log2(config.banks) :] * config.slot_beats
+        else:
             base = Array(s // config.banks * config.slot_beats for s in range(config.slots))[port.slot]
-        m.d.comb += [place.bank.eq(bank), place.addr.eq(base + port.beat)]
+        m.d.comb += [place.bank.eq(bank_of(config, port.slot)), place.addr.eq(base + port.beat)]
         return place
+
+
+def bank_of(config: UnitConfig, slot: Value) -> Value:
+    """Return the bank that a slot lies in: `slot % banks`, without a divider."""
+    if config.banks.bit_count() == 1:
+        return slot[: exact_log2(config.banks)]
+    return Array(s % config.banks for s in range(config.slots))[slot]
 
 
 def _select(words: list, index: Value) -> Value:

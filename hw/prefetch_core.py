@@ -15,6 +15,7 @@ from .config import UnitConfig, bits_for
 from .counters import CounterFile, CounterPortSignature
 from .dma import DmaController
 from .event import EventIntake
+from .expert_mapping import ExpertMapping
 from .expert_sram import ExpertSram
 from .interfaces import (
     SlotReadSignature,
@@ -210,11 +211,26 @@ class PrefetchCore(wiring.Component):
             grants.w_en.eq(commit.grant.valid),
             grants.w_data.eq(commit.grant.payload),
             commit.grant.ready.eq(1),
-            self.grant.valid.eq(grants.r_rdy),
-            self.grant.payload.eq(grants.r_data),
-            grants.r_en.eq(self.grant.ready),
         ]
+        self._hand_out(m, grants)
         connect(m, flipped(self.release), commit.release)
+
+    def _hand_out(self, m, grants):
+        """Connect the grants on their way out to the port, through the expert mapping unit if there is one."""
+        config, out = self._config, self.grant
+        self._grants = grants
+        if config.mapping_window:
+            m.submodules.mapping = mapping = ExpertMapping(config=config)
+            connect(m, mapping.grant, flipped(self.grant))
+            for watched, port in ((mapping.release, self.release), *zip(mapping.read, self.read, strict=True)):
+                for name in watched.signature.members:
+                    m.d.comb += getattr(watched, name).eq(getattr(port, name))
+            m.d.comb += [
+                mapping.expert_beats.eq(self._active.expert_beats),
+                self._stalls.bank_awaited.eq(mapping.held),
+            ]
+            out = mapping.granted
+        m.d.comb += [out.valid.eq(grants.r_rdy), out.payload.eq(grants.r_data), grants.r_en.eq(out.ready)]
 
     def _connect_dma(self, m):
         dma, commit = self._dma, self._commit
@@ -329,7 +345,7 @@ class PrefetchCore(wiring.Component):
         """Tell when a gated part acts, or has a reason to, other than a register access."""
         intake, merge, commit, dma = self._intake, self._merge, self._commit, self._dma
         arrives = self.route.valid | self.hint.valid | self.release.valid | dma.status.valid | self.command.valid
-        leaves = self.grant.valid & self.grant.ready
+        leaves = self._grants.r_rdy & self._grants.r_en
         passes = intake.event.valid | merge.candidate.valid | self._predictors.busy
         commits = commit.busy | commit.classifying | commit.record_valid
         issues = (self._misses.r_rdy & dma.demand.ready & ~commit.blocked) | (

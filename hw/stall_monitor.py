@@ -16,7 +16,7 @@ class StallMonitor(wiring.Component):
     `outside` while no event is open. Else, if a PE is idle (`grant_ready`) and an expert of the event not yet
     granted, the state of the next one to be granted names the stall: ready or still being classified
     `stall_grant`, being fetched `stall_link`, without a slot `stall_slot`, waiting for the DMA's demand request
-    `stall_queue`. Else, if a PE lost its bank, `stall_bank`; else `compute`.
+    `stall_queue`; held by the expert mapping unit until its bank is free `stall_bank`. Else, if a PE lost its bank, `stall_bank`; else `compute`.
 
     Latency: combinational; the count of grants follows by one cycle. Throughput: a bucket every cycle.
     """
@@ -24,6 +24,7 @@ class StallMonitor(wiring.Component):
     def __init__(self, *, config: UnitConfig):
         count = bits_for(config.max_experts + 1)
         self._count = count
+        self._maps = config.mapping_window > 0
         super().__init__(
             {
                 "event_open": In(1),
@@ -35,6 +36,7 @@ class StallMonitor(wiring.Component):
                 "blocked": In(1),
                 "misses_queued": In(1),
                 "bank_lost": In(1),
+                **({"bank_awaited": In(1)} if config.mapping_window else {}),
                 "bucket": Out(data.StructLayout({name: 1 for name in BUCKETS})),
             }
         )
@@ -53,6 +55,9 @@ class StallMonitor(wiring.Component):
             m.d.comb += bucket.outside.eq(1)
         with m.Elif(waits & (self.grant_valid | self.classifying)):
             m.d.comb += bucket.stall_grant.eq(1)
+        if self._maps:
+            with m.Elif(waits & self.bank_awaited):
+                m.d.comb += bucket.stall_bank.eq(1)
         with m.Elif(waits & self.demand_busy):
             m.d.comb += bucket.stall_link.eq(1)
         with m.Elif(waits & self.misses_queued & self.blocked):

@@ -33,6 +33,7 @@ def golden_settings(job: ReplayJob) -> UnitSettings:
         victim_policy=VictimPolicy(settings.get("victim_policy", 0)),
         abort_policy=AbortPolicy(settings.get("abort_policy", 0)),
         evict_at_event_end=bool(settings.get("evict_at_event_end", 0)),
+        mapping_window=job.unit.mapping_window,
     )
 
 

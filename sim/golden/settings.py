@@ -10,7 +10,8 @@ from ...hw.records import AbortPolicy, VictimPolicy
 class UnitSettings:
     """Live geometry and policies of one run, with the generated `queue_depth` and `horizon`.
 
-    `top_k` has one entry for each of `n_layers`; `budget` is in experts per target event (0: none is queued).
+    `top_k` has one entry for each of `n_layers`; `budget` is in experts per target event (0: none is queued);
+    `mapping_window` is the number of oldest grants of which any may leave first (0: they leave in order).
     Raises ValueError naming the field, the value and the rule.
     """
 
@@ -25,6 +26,7 @@ class UnitSettings:
     victim_policy: VictimPolicy = VictimPolicy.LRU
     abort_policy: AbortPolicy = AbortPolicy.NEVER
     evict_at_event_end: bool = False
+    mapping_window: int = 0
 
     def __post_init__(self) -> None:
         for field in ("n_layers", "n_experts", "n_slots", "queue_depth", "horizon"):

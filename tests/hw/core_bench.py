@@ -91,7 +91,7 @@ class CoreBench:
             self.tables = CoreTables(self)
         self.model = UnitModel(
             UnitSettings(
-                queue_depth=config.queue_depth, horizon=config.horizon,
+                queue_depth=config.queue_depth, horizon=config.horizon, mapping_window=config.mapping_window,
                 top_k=self.top_k[: self.live["n_layers"]],
                 **{
                     name: self.live[name]

@@ -272,3 +272,12 @@ def test_log_of_random_events(scene):
     assert (bench.model.faults > 0) == (bench.counters["route_faults"] > 0) == (scene == "faults")
     for kind, outcome in SCENES[scene][3]:
         assert bench.count(kind, outcome), f"the scene has no {kind.name} {outcome!r}"
+
+
+@pytest.mark.parametrize("around", [{}, {"error": 0.3, "grant_ready": 0.3}])
+def test_log_with_mapped_grants(around):
+    print("seed mapped")
+    config = CONFIG.replace(mapping_window=4)
+    bench = CoreBench(config=config, around=Surroundings(latency=(3, 40), **around), seed="mapped")
+    bench.run(Story(bench, "mapped", 10, repeat=0.5).play)
+    assert bench.finish()["hit"]
