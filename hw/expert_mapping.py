@@ -18,7 +18,9 @@ class ExpertMapping(wiring.Component):
     accepted or the grant comes back, so two elements never ask for one bank. Waiting costs nothing: the words of a bank
     come one a cycle, whoever asks first. An error grant has no data and needs no bank.
 
-    The `mapping_window` oldest grants are looked at. Latency: `latency` = 1 cycle from `granted` to `grant` while its bank is free; a bank that comes free is seen in the
+    The `mapping_window` oldest grants are looked at.
+
+    Latency: `latency` = 1 cycle from `granted` to `grant` while its bank is free; a bank that comes free is seen in the
     cycle after its last word was accepted. Throughput: a grant a cycle.
 
     Members

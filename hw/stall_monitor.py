@@ -15,8 +15,9 @@ class StallMonitor(wiring.Component):
 
     `outside` while no event is open. Else, if a PE is idle (`grant_ready`) and an expert of the event not yet
     granted, the state of the next one to be granted names the stall: ready or still being classified
-    `stall_grant`, being fetched `stall_link`, without a slot `stall_slot`, waiting for the DMA's demand request
-    `stall_queue`; held by the expert mapping unit until its bank is free `stall_bank`. Else, if a PE lost its bank, `stall_bank`; else `compute`.
+    `stall_grant`, held by the expert mapping unit until its bank is free (`bank_awaited`, with such a unit only)
+    `stall_bank`, being fetched `stall_link`, without a slot `stall_slot`, waiting for the DMA's demand request
+    `stall_queue`. Else, if a PE lost its bank, `stall_bank`; else `compute`.
 
     Latency: combinational; the count of grants follows by one cycle. Throughput: a bucket every cycle.
     """

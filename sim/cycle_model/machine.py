@@ -36,7 +36,7 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     if job.unit.table_window:
         raise UserError(f"unit: table_window = {job.unit.table_window}: the cycle model knows tables on chip only, 0")
     if job.unit.mapping_window:
-        raise UserError(f"unit: mapping_window = {job.unit.mapping_window}: the cycle model knows grants in order only, 0")
+        raise UserError(f"unit: mapping_window = {job.unit.mapping_window}: the cycle model grants in order only, 0")
     trace = trace_of(job)
     mem = _memory(job)
     _configure(mem, job, trace, logging)

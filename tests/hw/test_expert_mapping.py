@@ -137,9 +137,7 @@ def test_random_grants_match_a_naive_window(banks, patience):
 
 def test_one_cycle_to_the_grant_and_from_a_banks_last_word():
     dut = ExpertMapping(config=config_of(banks=2))
-    first, second = (
-        {"layer": 0, "expert": e, "slot": slot, "status": GrantStatus.HIT} for e, slot in ((0, 0), (1, 2))
-    )
+    first, second = ({"layer": 0, "expert": e, "slot": slot, "status": GrantStatus.HIT} for e, slot in ((0, 0), (1, 2)))
 
     async def bench(ctx, dut):
         ctx.set(dut.expert_beats, BEATS)
@@ -167,9 +165,7 @@ def test_one_cycle_to_the_grant_and_from_a_banks_last_word():
 
 def test_a_grant_that_comes_back_unread_frees_its_bank():
     dut = ExpertMapping(config=config_of(banks=2))
-    first, second = (
-        {"layer": 0, "expert": e, "slot": slot, "status": GrantStatus.HIT} for e, slot in ((0, 0), (1, 2))
-    )
+    first, second = ({"layer": 0, "expert": e, "slot": slot, "status": GrantStatus.HIT} for e, slot in ((0, 0), (1, 2)))
 
     async def bench(ctx, dut):
         ctx.set(dut.expert_beats, BEATS)

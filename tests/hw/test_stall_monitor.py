@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from amaranth.sim import Simulator
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.stall_monitor import BUCKETS, StallMonitor
@@ -18,6 +19,8 @@ def bucket_of(event_open, granted, n_members, now):
     if element_idle and not all_granted:
         if now["grant_valid"] or now["classifying"]:
             return "stall_grant"  # ready, or being classified
+        if now.get("bank_awaited"):
+            return "stall_bank"
         if now["demand_busy"]:
             return "stall_link"
         if now["misses_queued"]:
@@ -26,10 +29,12 @@ def bucket_of(event_open, granted, n_members, now):
     return "stall_bank" if now["bank_lost"] else "compute"
 
 
-def test_random_cycles_match_the_rule():
+@pytest.mark.parametrize("mapping_window", [0, 4])
+def test_random_cycles_match_the_rule(mapping_window):
     print("seed 1")
     rng = random.Random(1)
-    dut = StallMonitor(config=CONFIG)
+    dut = StallMonitor(config=CONFIG.replace(mapping_window=mapping_window))
+    inputs = (*INPUTS, "bank_awaited") if mapping_window else INPUTS
     seen = set()
 
     async def bench(ctx):
@@ -40,7 +45,7 @@ def test_random_cycles_match_the_rule():
             for event_open, cycles in ((0, rng.randint(1, 4)), (1, rng.randint(1, 40))):
                 ctx.set(dut.event_open, event_open)
                 for _ in range(cycles):
-                    now = {name: int(rng.random() < 0.4) for name in INPUTS}
+                    now = {name: int(rng.random() < 0.4) for name in inputs}
                     if not event_open or granted == n_members:
                         now["grant_valid"] = 0
                     for name, value in now.items():

@@ -72,3 +72,9 @@ def test_a_unit_that_pages_its_tables_is_refused():
     paged = job.unit.replace(predictors=("st_moe",), table_window=3, max_layers=max(3, job.unit.max_layers))
     with pytest.raises(UserError, match="table_window = 3: the cycle model knows tables on chip only"):
         ENGINE.run_model(replace(job, unit=paged))
+
+
+def test_mapped_grants_are_refused():
+    job = random_job(1, "tiny")
+    with pytest.raises(UserError, match="mapping_window = 4: the cycle model grants in order only"):
+        ENGINE.run_model(replace(job, unit=job.unit.replace(mapping_window=4)))
