@@ -151,7 +151,8 @@ def logits_of(router: Router, inputs: Tensor, output: Any) -> Tensor:
     )
     if found is None:
         raise UserError(f"logits: {type(module).__name__}: does not return its output for every expert")
-    weight, bias = _weight(module), getattr(module, "bias", None)
+    weight = _weight(module)
+    bias: Any = getattr(module, "bias", None)
     bias = bias.float() if isinstance(bias, Tensor) and bias.shape == (router.n_experts,) else None
     expected = nn.functional.linear(inputs.reshape(-1, inputs.shape[-1]).float(), weight.float(), bias)
     tolerance = 0.05 * float(expected.abs().max()) + 1e-3  # half-precision models round; a softmax is far off
