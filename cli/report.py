@@ -19,6 +19,7 @@ from ..sim.jobs import ReplayPlan
 from ..sim.measured_run import Measure, measure_on_model
 from ..sim.policies import KNOWN_POLICIES
 from ..traces.atomic import check_output, replacing
+from ..traces.content_hash import content_hash
 from ..traces.errors import UserError
 from .console import next_command, progress, reports_errors
 from .replay import make_plan, read_trace
@@ -52,12 +53,13 @@ def report(
     require_report_packages()
     target = folder / REPORT_HTML if out is None else out
     comparisons = read_folder(folder)
+    points = sweep_rows(folder)
     check_output(target)
     if cache_sizes:
         _replay_sizes(folder, comparisons)
         comparisons = read_folder(folder)
     with progress("drawing"):
-        page = report_page(comparisons, sweep_rows(folder))
+        page = report_page(comparisons, points)
         with replacing(target) as temporary:
             temporary.write_text(page.render(), encoding="utf-8")
         written = [] if images is None else write_images(page, images, image_format.value)
@@ -92,7 +94,7 @@ def _plan(folder: Path, compared: Compared) -> ReplayPlan | None:
         typer.echo(f"note: {path}: is not there: other cache sizes are left out", err=True)
         return None
     trace = read_trace(path, asked["experts"])
-    if trace.meta.content_sha256 != compared.document["content_sha256"]:
+    if (trace.meta.content_sha256 or content_hash(trace)) != compared.document["content_sha256"]:
         raise UserError(f"{path}: is not the trace of {folder / COMPARE_JSON}: compare again")
     policies = ",".join(name for name in compared.policies if name in KNOWN_POLICIES)
     return make_plan(

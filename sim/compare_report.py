@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..traces.atomic import replacing
+from ..traces.content_hash import content_hash
 from .bootstrap import CONFIDENCE, RESAMPLES, SEED, Interval
 from .compare import (
     LIMIT_MEANINGS,
@@ -177,7 +178,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     return {
         "trace": str(plan.path),
         "asked": comparison.asked,
-        "content_sha256": plan.trace.meta.content_sha256,
+        "content_sha256": plan.trace.meta.content_sha256 or content_hash(plan.trace),
         "model": plan.workload.model,
         "platform": plan.workload.platform,
         "scale": plan.workload.scale,

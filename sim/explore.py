@@ -22,6 +22,7 @@ from .pareto import pareto_front
 from .point_columns import Row
 from .point_store import PointStore
 from .policies import KNOWN_POLICIES
+from .source_digest import tool_version
 from .sweep import Backend, Traces
 from .sweep_points import Setting, point_of, require_options_in_use
 from .sweep_spec import SweepSpec
@@ -54,14 +55,16 @@ def require_units(spec: SweepSpec) -> None:
 class Search:
     """A search in a folder, which may have been begun before with the same file and seed.
 
-    Raises UserError if it was begun with another space or another seed.
+    Raises UserError if it was begun with another space, seed, recording or version of moefetch.
     """
 
     def __init__(self, spec: SweepSpec, traces: Traces, store: PointStore, folder: Path, seed: int) -> None:
         self._spec, self._traces, self._store, self._seed = spec, traces, store, seed
         self._space = {name: _choices(values) for name, values in spec.varied.items()}
         self._study = _open_study(folder)
-        _require_same(self._study, {"seed": seed, "parameters": spec.parameters}, folder)
+        content = {path: known.content for path, known in traces.items()}
+        asked = {"seed": seed, "parameters": spec.parameters, "content": content, "tool": tool_version()}
+        _require_same(self._study, asked, folder)
         for trial in self._study.get_trials(deepcopy=False):
             if not trial.state.is_finished():  # it ran when the search was stopped, and is proposed again
                 self._study.tell(trial.number, state=_failed())
@@ -163,7 +166,9 @@ def _require_same(study: "optuna.Study", asked: dict[str, Any], folder: Path) ->
     if found is None:
         study.set_user_attr(ASKED, text)
     elif found != text:
-        raise UserError(f"{folder}: holds a search of another file or seed: choose another folder, or remove it")
+        raise UserError(
+            f"{folder}: holds a search of another file, seed, recording or version: choose another folder, or remove it"
+        )
 
 
 def _sampler(seed: int, done: int) -> "optuna.samplers.BaseSampler":

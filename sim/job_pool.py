@@ -61,12 +61,13 @@ def run_tasks(
     """
     waiting = list(enumerate(tasks))
     children: dict[Connection, tuple[int, BaseProcess]] = {}
-    with _terminate_as_interrupt(), _ends(children):
+    with _interrupts() as interruption, _ends(children):
         while waiting or children:
             while waiting and len(children) < workers:
                 index, task = waiting.pop(0)
-                pipe, process = _start(work, task)
-                children[pipe] = index, process
+                with interruption.held():
+                    pipe, process = _start(work, task)
+                    children[pipe] = index, process
             ready = wait(list(children))
             for pipe in [pipe for pipe in children if pipe in ready]:
                 index, process = children[pipe]
@@ -95,6 +96,8 @@ def _start(work: Callable[..., Any], task: Any) -> tuple[Connection, BaseProcess
 def _work(work: Callable[..., Any], task: Any, pipe: Connection) -> None:
     os.setsid()  # a terminal's interrupt goes to the parent alone, which ends this group whole
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sending = threading.Lock()
 
@@ -149,18 +152,39 @@ def _signal_group(process: BaseProcess, number: signal.Signals) -> None:
             process.kill() if number == signal.SIGKILL else process.terminate()
 
 
+class _Interruption:
+    """Handler that raises KeyboardInterrupt; while `held`, at its end: what hooks of a fork raise is lost."""
+
+    def __init__(self) -> None:
+        self._holds = self._came = False
+
+    def __call__(self, *_: Any) -> None:
+        if not self._holds:
+            raise KeyboardInterrupt
+        self._came = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+        if self._came:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt, in the main thread; elsewhere signals are not ours."""
+def _interrupts() -> Iterator[_Interruption]:
+    """Turn SIGTERM and SIGINT, unless ignored, into KeyboardInterrupt in the main thread; others get no signals."""
+    interruption = _Interruption()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interruption
         return
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interruption) for number in numbers}
     try:
-        yield
+        yield interruption
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 
 def pareto_front(values: Sequence[Sequence[float]]) -> list[int]:
-    """Return the places of those on the front, ascending; all objectives are to be small. Of equals all are on it."""
-    return [place for place, mine in enumerate(values) if not any(_dominates(other, mine) for other in values)]
+    """Return the places of those on the front, ascending; all objectives are to be small. Of equals all are on it.
 
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
+    In lexicographic order only an earlier one dominates, and one on the front dominates if any does.
+    """
+    if not len(values):
+        return []
+    points = np.asarray(values, float)
+    front: list[int] = []
+    kept = np.empty_like(points)
+    for place in np.lexsort(points.T[::-1]):
+        mine, found = points[place], kept[: len(front)]
+        if not ((found <= mine).all(axis=1) & (found != mine).any(axis=1)).any():
+            kept[len(front)] = mine
+            front.append(int(place))
+    return sorted(front)

@@ -22,7 +22,7 @@ from .figure import Label
 from .metrics import FIGURES, derive_figures
 from .model_spec import ModelSpec
 from .platform_spec import PlatformSpec
-from .policies import PolicyOptions
+from .policies import DEFAULT_VICTIM, PolicyOptions
 from .prediction_time import slowest_prediction
 from .replay_result import MODEL_ENGINE
 from .report import BY_MODEL
@@ -143,9 +143,16 @@ def identity_of(point: DesignPoint) -> Row:
 
 
 def with_baselines(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows with the figures `OF_BASELINE`, against policy `none` of their group."""
-    baselines = {row["group"]: row for row in rows if row["policy"] == "none"}
-    return [row | _against(row, baselines.get(row["group"])) for row in rows]
+    """Return the rows with the figures `OF_BASELINE`, against policy `none` of their group and victim policy.
+
+    Rows that choose their own victims are set against LRU, the default.
+    """
+    baselines = {_baseline(row): row for row in rows if row["policy"] == "none"}
+    return [row | _against(row, baselines.get(_baseline(row))) for row in rows]
+
+
+def _baseline(row: Row) -> tuple[str, str]:
+    return row["group"], row["options.victim"] or DEFAULT_VICTIM
 
 
 def _against(row: Row, none: Row | None) -> Row:

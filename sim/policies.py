@@ -72,6 +72,7 @@ MORE_POLICIES = {
 
 KNOWN_POLICIES = POLICIES | MORE_POLICIES
 
+DEFAULT_VICTIM = "lru"
 VICTIMS = {"lru": VictimPolicy.LRU, "least_stale": VictimPolicy.LEAST_STALE}
 ABORTS = {"never": AbortPolicy.NEVER, "half": AbortPolicy.HALF, "always": AbortPolicy.ALWAYS}
 
@@ -125,7 +126,7 @@ def policy_settings(policy: Policy, options: PolicyOptions, *, n_experts: int, t
         "hints": int(policy.hints),
         "hints_first": 0,
         "budget": default_budget if options.budget is None else options.budget,
-        "victim_policy": int(VICTIMS[options.victim or "lru"]),
+        "victim_policy": int(VICTIMS[options.victim or DEFAULT_VICTIM]),
         "abort_policy": int(ABORTS[options.abort or "never"]),
         "evict_at_event_end": int(policy.frees_at_event_end),
         "min_score": policy.min_score if options.min_score is None else options.min_score,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..hw.config import UNIT_PRESETS, UnitConfig
 from ..hw.unit_file import read_unit_config
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .rtl_engine import RtlSimulator
 
 Engine = Literal["model", "rtl"]
+ENGINES = get_args(Engine)
+SIMULATORS = ("verilator", "icarus", "native")
 UNNAMED = "trace"
 """What a trace from memory is called."""
 
@@ -99,6 +101,7 @@ def replay(
     valid. `experts` is the number in a layer, where a foreign recording does not say. `progress` is called with what is
     done and what there is in all. Raises UserError, naming the value and the rule, for what does not go together.
     """
+    _require_legal(engine=engine, simulator=simulator, tokens=tokens, batch=batch, warm_up=warm_up)
     known = _known(trace, experts)
     names = policy_names(policy)
     if policy == ALL_POLICIES:
@@ -129,6 +132,15 @@ def replay(
         runs.append(run_point(point, plans[plan_key(point)]))
         progress(place + 1, len(points))
     return Replay(tuple(runs))
+
+
+def _require_legal(*, engine: str, simulator: str, tokens: int | None, batch: int, warm_up: int) -> None:
+    for name, value, least in (("tokens", tokens, 1), ("batch", batch, 1), ("warm_up", warm_up, 0)):
+        if value is not None and value < least:
+            raise UserError(f"{name} = {value}: must be {least} or more")
+    for name, value, known in (("engine", engine, ENGINES), ("simulator", simulator, SIMULATORS)):
+        if value not in known:
+            raise UserError(f"{name} = {value}: must be one of {', '.join(known)}")
 
 
 def _known(trace: str | Path | Trace, experts: int | None) -> KnownTrace:

@@ -90,8 +90,20 @@ def drop_files(config: UnitConfig, models: ModelData) -> dict[str, str]:
 
 def check_place(folder: Path) -> None:
     """Raise UserError if `folder` is there and is neither a drop nor empty: it is then left alone."""
-    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))):
+    if folder.name in ("", ".."):
+        raise UserError(f"{folder}: must end in the name of the drop's folder")
+    if folder.exists() and not (folder.is_dir() and (_is_drop(folder) or not any(folder.iterdir()))):
         raise UserError(f"{folder}: is there and is no drop: name another folder")
+
+
+def _is_drop(folder: Path) -> bool:
+    """Return whether a manifest of a drop lies in the folder, and no file that it does not list."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        listed = found["sha256"].keys() | {MANIFEST} if found["module"] == MODULE else set()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return all(path.relative_to(folder).as_posix() in listed for path in folder.rglob("*") if not path.is_dir())
 
 
 def write_drop(folder: Path, files: Mapping[str, str]) -> None:

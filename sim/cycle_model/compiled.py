@@ -13,6 +13,8 @@ from numba.core import config as numba_config
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 """No function of the model makes an array, so none has to count references to those it is given; none divides by 0."""
 PREFIX = "cycle_model-"
+CONSTANTS = ("counter_names.py", "records.py", "weight_rules.py")
+"""Files of `hw` whose constants are frozen into the code."""
 IS_COMPILED = not numba_config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
 """Not so where tests take the sources as plain Python."""
 
@@ -20,10 +22,11 @@ IS_COMPILED = not numba_config.DISABLE_JIT  # pyright: ignore[reportAttributeAcc
 def _cache_folder() -> Path:
     """Return the folder for machine code of these sources, and drop those of others.
 
-    Numba by itself looks only at the file of a function, not at those that it calls.
+    Numba by itself looks only at the file of a function, not at those that it calls or takes constants from.
     """
     folder = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))).hexdigest()
+    files = [*sorted(folder.glob("*.py")), *(folder.parents[1] / "hw" / name for name in CONSTANTS)]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     kept = folder / "__pycache__"
     for other in kept.glob(f"{PREFIX}*"):
         if other.name != PREFIX + digest[:16]:

@@ -44,7 +44,8 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     if job.ranking is not None:
         _rank_keys(mem, job.ranking)
     demand = int(trace.first_beat[-1])
-    most_logged = 64 * (demand + len(trace.hint_expert)) + 4096 if logging else 0
+    candidates = len(trace.hint_expert) + len(trace.layer) * job.settings["n_experts"]
+    most_logged = 64 * demand + 4 * candidates + 4096 if logging else 0
     store = Store(
         slack=np.empty(demand, np.int64),
         step_end=np.zeros(int(trace.step_first.sum()) + 1, np.int64),

@@ -8,8 +8,8 @@ from ..replay_result import ReplayJob
 from . import fields as f
 from .tables import Ints
 
-LOGGED_PER_EXPERT = 64
 LOGGED_BESIDES = 4096
+"""Rows of the log for what the last event's cycles add."""
 
 
 class Observation(NamedTuple):
@@ -34,10 +34,11 @@ def observe(job: ReplayJob, events: int) -> Observation:
     from .machine import build_machine
     from .simulate import simulate
 
-    machine = build_machine(job, logging=False)
-    total = len(machine.trace.layer)
-    last = min(events, total)
-    rows = LOGGED_PER_EXPERT * int(machine.trace.first_beat[last] + machine.trace.first_hint[last]) + LOGGED_BESIDES
+    counting, machine = (build_machine(job, logging=False) for _ in range(2))
+    last = min(events, len(machine.trace.layer))
+    simulate(*counting, last)
+    grants = int(machine.trace.first_beat[last])
+    rows = int(counting.mem[f.R_RECORDS]) + grants + LOGGED_BESIDES
     machine = machine._replace(store=machine.store._replace(log=np.zeros((rows, f.N_COLUMNS), np.int64)))
     mem = machine.mem
     mem[f.C_LOGGING] = 1

@@ -5,23 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from ..explore import OBJECTIVES
 from ..pareto import pareto_front
-from ..point_store import RESULTS
+from ..point_store import RESULTS, read_results
 from .style import BLUE, DIM, PALE, VERMILION, altair, data
 
 COLUMNS = ("policy", "slots", *OBJECTIVES)
 
 
 def sweep_rows(folder: Path) -> list[dict[str, Any]]:
-    """Return the points of a folder's results with all objectives known, and whether each is on the front."""
+    """Return the points of a folder's results with all objectives known, and whether each is on the front.
+
+    Raises UserError for a file that is no results.
+    """
     path = folder / RESULTS
     if not path.exists():
         return []
-    known = pq.read_schema(path).names
-    rows = pq.read_table(path, columns=[name for name in COLUMNS if name in known]).to_pylist()
+    table = read_results(path)
+    rows = table.select([name for name in COLUMNS if name in table.column_names]).to_pylist()
     whole = [row for row in rows if all(row.get(name) is not None for name in OBJECTIVES)]
     front = set(pareto_front([[row[name] for name in OBJECTIVES] for row in whole]))
     time, link, storage = OBJECTIVES

@@ -123,7 +123,9 @@ def test_lockstep_with_golden(name):
     golden = StMoe(n_layers, n_experts, config.max_top_k)
     events = random_events(rng, 24, n_layers, n_experts, config.max_top_k)
     bench.run(play(bench, golden, events, rng=rng))
-    assert bench.pulses["table_late"] and (bench.pulses["table_ahead"] or n_layers == 1)
+    assert bench.pulses["table_late"]
+    if n_layers > config.table_window:  # else every page comes once, when the first events wait for it
+        assert bench.pulses["table_ahead"]
     assert any(write for write, *_ in memory.log) and not bench.pulses["table_errors"]
 
 

@@ -91,9 +91,9 @@ def test_values_that_do_not_go_together_are_trials_without_a_result(tmp_path):
 def test_another_file_or_seed_needs_another_folder(tmp_path):
     path = write_sweep(tmp_path, SPACE)
     searched(path, tmp_path / "out", 2)
-    with pytest.raises(UserError, match="holds a search of another file or seed"):
+    with pytest.raises(UserError, match="holds a search of another file, seed, recording or version"):
         searched(path, tmp_path / "out", 2, seed=2)
-    with pytest.raises(UserError, match="holds a search of another file or seed"):
+    with pytest.raises(UserError, match="holds a search of another file, seed, recording or version"):
         searched(write_sweep(tmp_path, ""), tmp_path / "out", 2)
 
 

@@ -131,3 +131,18 @@ def test_a_replay_on_the_model_imports_no_amaranth(tmp_path):
         "assert not [name for name in sys.modules if name.partition('.')[0] in ('amaranth', 'cocotb')]\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"tokens": 0}, "tokens = 0: must be 1 or more"),
+        ({"batch": 0}, "batch = 0: must be 1 or more"),
+        ({"warm_up": -3}, "warm_up = -3: must be 0 or more"),
+        ({"engine": "RTL"}, "engine = RTL: must be one of model, rtl"),
+        ({"simulator": "vcs"}, "simulator = vcs: must be one of verilator, icarus, native"),
+    ],
+)
+def test_illegal_arguments_are_named(wrong, message):
+    with pytest.raises(UserError, match=message):
+        replay("not looked at", **wrong)

@@ -111,8 +111,7 @@ module smoke_bench;
     task fail(input [511:0] what, input [63:0] expected, input [63:0] got);
         begin
             $display("FAIL: instruction %0d at %0t: %0s: expected %h, found %h", pc, $time, what, expected, got);
-            $finish;
-            #1000000;
+            $fatal(1);
         end
     endtask
 

@@ -55,8 +55,8 @@ SEEDS = (
     Seed(
         "grant-waits-for-ready",
         "hw.prefetch_core",
-        "self.grant.valid.eq(grants.r_rdy)",
-        "self.grant.valid.eq(grants.r_rdy & self.grant.ready)",
+        "out.valid.eq(grants.r_rdy)",
+        "out.valid.eq(grants.r_rdy & out.ready)",
     ),
     Seed(
         "awready-waits-for-b",

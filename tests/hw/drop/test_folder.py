@@ -1,11 +1,19 @@
 """Is a drop written whole or not at all, and nothing else overwritten?"""
 
+import json
+from pathlib import Path
+
 import pytest
-from moefetch.hw.drop.folder import MANIFEST, black_box, write_drop
+from moefetch.hw.drop.folder import MANIFEST, MODULE, black_box, write_drop
 from moefetch.hw.emit import WRAPPERS, wrapper_source
 from moefetch.traces.errors import UserError
 
-FILES = {"rtl/a.v": "module a;\n", "b.md": "# b\n", MANIFEST: "{}\n"}
+
+def drop_of(files):
+    return files | {MANIFEST: json.dumps({"module": MODULE, "sha256": dict.fromkeys(files, "")})}
+
+
+FILES = drop_of({"rtl/a.v": "module a;\n", "b.md": "# b\n"})
 
 
 def contents(folder):
@@ -19,7 +27,7 @@ def test_files_are_as_given_and_nothing_is_left_beside(tmp_path):
 
 
 def test_a_drop_takes_the_place_of_an_older_one(tmp_path):
-    write_drop(tmp_path / "drop", FILES | {"old.v": ""})
+    write_drop(tmp_path / "drop", drop_of({"old.v": ""}))
     write_drop(tmp_path / "drop", FILES)
     assert contents(tmp_path / "drop") == FILES
     assert [path.name for path in tmp_path.iterdir()] == ["drop"]
@@ -31,6 +39,33 @@ def test_a_folder_that_is_no_drop_is_left_alone(tmp_path):
     with pytest.raises(UserError, match="is there and is no drop"):
         write_drop(tmp_path / "mine", FILES)
     assert contents(tmp_path / "mine") == {"work.v": "mine"}
+
+
+@pytest.mark.parametrize(
+    "manifest", ["{}", "[]", "{", '{"name": "my web app"}', json.dumps({"module": MODULE, "sha256": []})]
+)
+def test_a_folder_with_another_manifest_is_left_alone(tmp_path, manifest):
+    mine = {MANIFEST: manifest, "thesis.txt": "mine"}
+    (tmp_path / "mine").mkdir()
+    for name, text in mine.items():
+        (tmp_path / "mine" / name).write_text(text)
+    with pytest.raises(UserError, match="is there and is no drop"):
+        write_drop(tmp_path / "mine", FILES)
+    assert contents(tmp_path / "mine") == mine
+
+
+def test_a_drop_with_a_file_of_the_users_is_left_alone(tmp_path):
+    write_drop(tmp_path / "drop", FILES)
+    (tmp_path / "drop" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="is there and is no drop"):
+        write_drop(tmp_path / "drop", FILES)
+    assert contents(tmp_path / "drop") == FILES | {"notes.txt": "mine"}
+
+
+@pytest.mark.parametrize("place", [".", "..", "/"])
+def test_a_folder_without_a_name_is_a_message(place):
+    with pytest.raises(UserError, match="must end in the name"):
+        write_drop(Path(place), FILES)
 
 
 def test_a_failure_leaves_the_older_drop_as_it_was(tmp_path):

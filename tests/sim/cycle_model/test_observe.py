@@ -1,5 +1,7 @@
 """Does an observed replay do what an unobserved one does, and is every burst kept once?"""
 
+from dataclasses import replace
+
 import pytest
 from moefetch.hw.records import Kind
 from moefetch.sim.cycle_model import fields as f
@@ -34,3 +36,10 @@ def test_a_part_is_the_beginning_of_the_whole(tmp_path):
     assert len(part.log) < len(whole.log)
     shared = [f.T_INDEX, f.T_COUNT, f.T_BEATS, f.T_START]
     assert (whole.trains[: len(part.trains), shared] == part.trains[:, shared]).all()
+
+
+def test_a_log_with_many_more_candidates_than_beats_has_room(tmp_path):
+    job = plan_of(tmp_path, toy_trace(tokens=12, sequences=3)).job(POLICIES["st_moe"], PolicyOptions())
+    many = replace(job, settings=job.settings | {"min_score": 0, "budget": 0})
+    found = observed(many, len(job.events))
+    assert found.log[:, f.O_KIND].tolist().count(Kind.CANDIDATE) == RUN(many).counters["generated"]
