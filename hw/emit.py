@@ -23,6 +23,7 @@ from .counter_names import counters_of
 from .flat_ports import FlatPorts
 from .register_map import register_map
 from .sram_bank import WRAPPER_MODULE
+from .verilog_nets import whole_nets
 from .verilog_platform import RAM_MODULE, VerilogPlatform
 from .verilog_text import loops_for_zero_memories, plain_identifiers, zero_read_registers
 
@@ -83,7 +84,7 @@ def render_module(
     latencies = {path.removeprefix("unit."): cycles for path, cycles in _latencies(fragment, "").items()}
     text = rtlil.convert(fragment, name=name, ports=top.signals, platform=platform, emit_src=False)
     verilog = plain_identifiers(_yosys(_SCRIPT.format(rtlil=text)))
-    verilog = zero_read_registers(loops_for_zero_memories(verilog))
+    verilog = whole_nets(zero_read_registers(loops_for_zero_memories(verilog)))
     verilog = _header(name, config) + verilog.partition("\n")[2].lstrip("\n")
     return verilog, _sidecar(top, name, config, latencies)
 
