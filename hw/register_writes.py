@@ -1,0 +1,99 @@
+"""The register bank's write side: what a word is taken by, and what is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from amaranth.hdl import Const, Module
+
+from .commands import Command
+from .register_map import WORD_BITS, Access, Register, RegisterField
+from .register_storage import SPECIAL
+from .register_tables import TableRegisters
+from .register_words import byte_mask, compose, in_range
+
+
+class RegisterWrites(TableRegisters):
+    """Takes written words; latencies as `RegisterBank` states."""
+
+    def _elaborate_write(self, m: Module) -> None:
+        write = self._axi.write
+        special: dict[str, Callable[[Module], None]] = {
+            "COMMAND": self._write_command,
+            "COUNTER_CONTROL": self._write_counter_control,
+            "IRQ_STATUS": self._write_irq_status,
+            "TABLE_DATA": self._write_table,
+            "WEIGHT_DATA": self._write_weights,
+        }
+        mask = byte_mask(write.strobe)
+        m.d.comb += [
+            write.done.eq(1),
+            write.error.eq(1),
+            self._new.eq((write.data & mask) | (self._old & ~mask)),  # _old stays 0 for registers without storage
+        ]
+        with m.If(write.valid), m.Switch(write.address):
+            for register in self._map.values():
+                if register.name in special:
+                    with m.Case(self._word(register.name)):
+                        special[register.name](m)
+                elif register.name not in SPECIAL and register.fields[0].access is Access.READ_WRITE:
+                    for word in range(register.words):
+                        with m.Case(self._word(register.name) + word):
+                            self._write_stored(m, register, word)
+            with m.Default():
+                self._write_top_k(m)
+
+    def _write_stored(self, m: Module, register: Register, word: int) -> None:
+        self._write_fields(m, register.fields, self._stored, word)
+
+    def _write_fields(self, m: Module, fields: tuple[RegisterField, ...], stored: Mapping[str, Any], word: int) -> None:
+        """Take word number `word` of a register if no bit outside its fields is set and each is in range."""
+        write = self._axi.write
+        low = word * WORD_BITS
+        new = self._new
+        m.d.comb += self._old.eq(compose(fields, stored)[low : low + WORD_BITS])
+        used, legal, updates = 0, Const(1, 1), []
+        for field in fields:
+            start, end = max(field.lsb, low), min(field.lsb + field.width, low + WORD_BITS)
+            if start >= end:
+                continue
+            part = new[start - low : end - low]
+            used |= ((1 << (end - start)) - 1) << (start - low)
+            if end - start == field.width:  # else the field spans both words, and has no limits
+                legal &= in_range(part, field)
+            target = stored[field.name]
+            updates.append(target[start - field.lsb : end - field.lsb].eq(part))
+        unused = ~used & ((1 << WORD_BITS) - 1)
+        with m.If(legal & ~(new & unused).any()):
+            m.d.comb += write.error.eq(0)
+            m.d.sync += updates
+
+    def _write_top_k(self, m: Module) -> None:
+        inside, layer = self._element(self._axi.write.address, "TOP_K")
+        with m.If(inside):
+            self._write_fields(m, self._map["TOP_K"].fields, {"top_k": self._top_k[layer]}, 0)
+
+    def _write_command(self, m: Module) -> None:
+        write, command = self._axi.write, self.command
+        with m.Switch(self._new):
+            with m.Case(0):
+                m.d.comb += write.error.eq(0)
+            for kind in Command:
+                with m.Case(1 << kind), m.If(~command.valid):
+                    m.d.comb += write.error.eq(0)
+                    m.d.sync += [
+                        command.valid.eq(1),
+                        command.kind.eq(kind),
+                        command.layer.eq(self._stored["key_layer"]),
+                        command.expert.eq(self._stored["key_expert"]),
+                    ]
+
+    def _write_counter_control(self, m: Module) -> None:
+        write, counters = self._axi.write, self.counters
+        with m.If(self._new < 4):
+            m.d.comb += [write.error.eq(0), counters.snapshot.eq(self._new[0]), counters.clear.eq(self._new[1])]
+
+    def _write_irq_status(self, m: Module) -> None:
+        write = self._axi.write
+        m.d.comb += write.error.eq(self._new[len(self._irq) :].any())
