@@ -6,7 +6,8 @@ leader, reads in every cycle that the writer leaves, and the others not at all u
 
 from . import fields as f
 from .compiled import compiled
-from .stalls import apply_change, count_cycles, next_change
+from .elements import find_first_done
+from .stalls import apply_change, count_cycles, count_lost, next_change
 from .trains import first_write, retire_trains, writes_of
 
 
@@ -18,37 +19,28 @@ def advance(mem, cycle):
     while True:
         while next_change(mem) <= mem[f.R_ACCOUNTED]:
             _apply_next(mem)
-        now = mem[f.R_ACCOUNTED]
+        now, finish = mem[f.R_ACCOUNTED], mem[f.R_FIRST_FINISH]
         if now >= cycle:
-            return
-        until = min(cycle, next_change(mem))
-        finish = _first_finish(mem) if mem[f.R_READERS] else f.INF
-        until = min(until, finish)
-        lost = _read(mem, now, until) if mem[f.R_HOT] else 0
-        count_cycles(mem, until - now, lost)
+            break
+        until = min(cycle, finish, next_change(mem))
         mem[f.R_ACCOUNTED] = until
-        if mem[f.R_TRAIN_FIRST] < mem[f.R_TRAINS]:
-            retire_trains(mem, until)
         if finish == until:
             _end_reads(mem, until)
+    if mem[f.R_TRAIN_FIRST] < mem[f.R_TRAINS] and mem[f.TRAIN + mem[f.R_TRAIN_FIRST], f.T_DONE] <= cycle:
+        _bring_up_to_date(mem)
+        retire_trains(mem, cycle)
 
 
 @compiled
 def _apply_next(mem):
     row = f.CHANGE + mem[f.R_CHANGE_FIRST]
     mem[f.R_CHANGE_FIRST] += 1
+    if mem[f.R_HOT]:
+        _bring_up_to_date(mem)
+    count_cycles(mem)
     apply_change(mem, mem[row, f.A_KIND], mem[row, f.A_VALUE])
     if mem[row, f.A_KIND] == f.CHANGE_GRANTED:
         _begin_read(mem, mem[row, f.A_VALUE])
-
-
-@compiled
-def _first_finish(mem):
-    first = f.INF
-    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
-        if mem[element, f.P_READING] and mem[element, f.P_FINISH] < first:
-            first = mem[element, f.P_FINISH]
-    return first
 
 
 @compiled
@@ -56,7 +48,6 @@ def _begin_read(mem, element):
     _bring_up_to_date(mem)
     mem[element, f.P_READING] = 1
     mem[element, f.P_REST] = mem[f.C_EXPERT_BEATS]
-    mem[element, f.P_AT] = mem[f.R_ACCOUNTED]
     mem[f.R_READERS] += 1
     _foresee(mem)
 
@@ -87,20 +78,22 @@ def follow_plan(mem):
 
 @compiled
 def _bring_up_to_date(mem):
-    """Count the words read since the reads were looked at last, if none of them could lose its bank."""
+    """Count the words read since the reads were looked at last; nothing that decides them has changed since."""
+    begin, now = mem[f.R_READ_AT], mem[f.R_ACCOUNTED]
+    mem[f.R_READ_AT] = now
     if mem[f.R_HOT]:
+        if begin < now:
+            count_lost(mem, _read(mem, begin, now))
         return
-    now = mem[f.R_ACCOUNTED]
     for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING]:
-            mem[element, f.P_REST] -= now - mem[element, f.P_AT]
-            mem[element, f.P_AT] = now
+            mem[element, f.P_REST] -= now - begin
 
 
 @compiled
 def _foresee(mem):
     """Find out when each read will finish, INF for those that wait for a bank's leader."""
-    hot, led = 0, 0
+    hot, led, first = 0, 0, f.INF
     now = mem[f.R_ACCOUNTED]
     for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
         if mem[element, f.P_READING] == 0:
@@ -116,7 +109,10 @@ def _foresee(mem):
             mem[element, f.P_FINISH] = _leader_finish(mem, bank, now, mem[element, f.P_REST])
         else:
             mem[element, f.P_FINISH] = now + mem[element, f.P_REST]
+        first = min(first, mem[element, f.P_FINISH])
     mem[f.R_HOT] = hot
+    mem[f.R_FIRST_FINISH] = first
+    find_first_done(mem)
 
 
 @compiled
@@ -179,6 +175,5 @@ def _read(mem, begin, end):
                 missed = _writes_between(mem, bank, begin, end)
             lost += missed
         mem[element, f.P_REST] -= end - begin - missed
-        mem[element, f.P_AT] = end
         mem[f.K_BANK_CONFLICTS] += missed
     return end - begin if all_lost else lost

@@ -33,6 +33,12 @@ def next_commit(mem):
 
 
 @compiled
+def moves_transfers(mem):
+    """Return whether the request noted may begin, stop or hasten a transfer; reads must be followed up to it then."""
+    return mem[f.R_COMMIT] in (CLOSE, MISS, PREFETCH) or mem[f.C_EVICT_AT_END] != 0
+
+
+@compiled
 def _sooner(mem, first, cycle, kind):
     if cycle < first:
         mem[f.R_COMMIT] = kind

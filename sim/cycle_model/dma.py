@@ -24,13 +24,11 @@ def engine_ready(mem, engine):
 @compiled
 def _free_entry(mem, engine):
     """Return the entry that a class gets: the lowest for demand, the highest for prefetch."""
-    found = -1
-    for entry in range(mem[f.C_ENTRIES]):
-        if not mem[f.ENTRY + entry, f.X_VALID]:
-            found = entry
-            if engine == f.DEMAND:
-                break
-    return found
+    step = 1 if engine == f.DEMAND else -1
+    entry = 0 if engine == f.DEMAND else mem[f.C_ENTRIES] - 1
+    while mem[f.ENTRY + entry, f.X_VALID]:
+        entry += step
+    return entry
 
 
 @compiled
@@ -140,31 +138,41 @@ def status_time(mem):
 def _first_complete(mem):
     first = f.INF
     for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):
-        if mem[entry, f.X_VALID] and mem[entry, f.X_COMPLETE] < first:
-            first = mem[entry, f.X_COMPLETE]
+        first = min(first, mem[entry, f.X_COMPLETE])
     return first
 
 
 @compiled
 def take_status(mem, cycle):
     """Take the status on offer in `cycle`, and return its entry: the lowest of the batch."""
-    mem[f.R_FIRST_COMPLETE] = -1
     if mem[f.R_BATCH_LEFT] == 0:
-        formed = max(_first_complete(mem), mem[f.R_BATCH_TAKEN])
-        for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):
-            if mem[entry, f.X_VALID] and mem[entry, f.X_COMPLETE] <= formed:
-                mem[entry, f.X_BATCH] = 1
-                mem[f.R_BATCH_LEFT] += 1
-        mem[f.R_BATCH_VALID] = formed + 1
+        _form_batch(mem)
+    entry = f.ENTRY + mem[f.R_BATCH_NEXT]
+    while not mem[entry, f.X_BATCH]:
+        entry += 1
+    mem[f.R_BATCH_NEXT] = entry + 1 - f.ENTRY
+    mem[f.R_BATCH_LEFT] -= 1
+    mem[f.R_BATCH_TAKEN] = cycle
+    mem[entry, f.X_BATCH] = 0
+    mem[entry, f.X_VALID] = 0
+    mem[entry, f.X_COMPLETE] = f.INF
+    mem[f.R_TRANSFERS] -= 1
+    if mem[entry, f.X_DEMANDED]:
+        post(mem, cycle + 1, f.CHANGE_DEMAND_BUSY, -1)
+    return entry
+
+
+@compiled
+def _form_batch(mem):
+    """Gather the transfers that are complete by now; `status_time` has found the first one."""
+    formed, first = max(mem[f.R_FIRST_COMPLETE], mem[f.R_BATCH_TAKEN]), f.INF
     for entry in range(f.ENTRY, f.ENTRY + mem[f.C_ENTRIES]):
-        if mem[entry, f.X_BATCH]:
-            mem[entry, f.X_BATCH] = 0
-            mem[entry, f.X_VALID] = 0
-            mem[f.R_TRANSFERS] -= 1
-            mem[entry, f.X_COMPLETE] = f.INF
-            mem[f.R_BATCH_LEFT] -= 1
-            mem[f.R_BATCH_TAKEN] = cycle
-            if mem[entry, f.X_DEMANDED]:
-                post(mem, cycle + 1, f.CHANGE_DEMAND_BUSY, -1)
-            return entry
-    raise RuntimeError("cycle model: a batch without a status")
+        complete = mem[entry, f.X_COMPLETE]
+        if complete <= formed:
+            mem[entry, f.X_BATCH] = 1
+            mem[f.R_BATCH_LEFT] += 1
+        else:
+            first = min(first, complete)
+    mem[f.R_FIRST_COMPLETE] = first
+    mem[f.R_BATCH_NEXT] = 0
+    mem[f.R_BATCH_VALID] = formed + 1

@@ -2,7 +2,7 @@
 
 from . import fields as f
 from .compiled import compiled
-from .stalls import post
+from .stalls import count_cycles, post
 
 QUEUED = 2
 """Cycles from the entry of a queue of Amaranth's lib.fifo, buffered, to its output."""
@@ -50,28 +50,35 @@ def take_grant(mem, cycle):
     mem[element, f.P_STATUS] = mem[row, f.G_STATUS]
     mem[element, f.P_BANK] = mem[row, f.G_SLOT] % mem[f.C_BANKS]
     mem[element, f.P_FINISH] = cycle + 1 + mem[f.C_EXPERT_BEATS]
+    find_first_done(mem)
+    count_cycles(mem)
     mem[f.R_GRANT_VALID] = 1
     post(mem, cycle + 1, f.CHANGE_GRANTED, element)
     return element
 
 
 @compiled
-def _done_time(mem, element):
-    """Return when a busy element offers its release; INF while its read waits for another's."""
-    after = max(mem[f.C_EXPERT_CYCLES] - mem[f.C_EXPERT_BEATS], AFTER_READ) - 1
-    return min(f.INF, mem[element, f.P_FINISH] + after)
+def _done_after(mem):
+    """Return the cycles from the end of an element's read to its offering the release."""
+    return max(mem[f.C_EXPERT_CYCLES] - mem[f.C_EXPERT_BEATS], AFTER_READ) - 1
+
+
+@compiled
+def find_first_done(mem):
+    """Find out when the first busy element offers its release; reads that wait for another's do not count."""
+    finish = f.INF
+    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
+        if mem[element, f.P_BUSY]:
+            finish = min(finish, mem[element, f.P_FINISH])
+    mem[f.R_FIRST_DONE] = f.INF if finish == f.INF else finish + _done_after(mem)
 
 
 @compiled
 def push_time(mem):
     """Return when the next release enters its queue; INF if that is not known yet."""
-    offered = f.INF
-    for element in range(f.ELEMENT, f.ELEMENT + mem[f.C_ELEMENTS]):
-        if mem[element, f.P_BUSY]:
-            offered = min(offered, _done_time(mem, element))
-    if offered == f.INF:
+    if mem[f.R_FIRST_DONE] == f.INF:
         return f.INF
-    offered = max(offered, mem[f.R_LAST_PUSH] + 1)
+    offered = max(mem[f.R_FIRST_DONE], mem[f.R_LAST_PUSH] + 1)
     waiting = mem[f.R_RELEASE_TAIL] - mem[f.R_RELEASE_HEAD]
     if waiting < mem[f.C_RELEASE_ROOM]:
         return offered
@@ -90,8 +97,8 @@ def _head(mem, column):
 @compiled
 def push_release(mem, cycle):
     """Queue the release of the lowest element that offers one."""
-    element = f.ELEMENT
-    while not (mem[element, f.P_BUSY] and _done_time(mem, element) <= cycle):
+    element, finished = f.ELEMENT, cycle - _done_after(mem)
+    while not (mem[element, f.P_BUSY] and mem[element, f.P_FINISH] <= finished):
         element += 1
     row = f.RELEASE + mem[f.R_RELEASE_TAIL] % f.RELEASES
     mem[f.R_RELEASE_TAIL] += 1
@@ -102,6 +109,7 @@ def push_release(mem, cycle):
     mem[row, f.L_STATUS] = mem[element, f.P_STATUS]
     mem[element, f.P_BUSY] = 0
     mem[element, f.P_FREE] = cycle + 1
+    find_first_done(mem)
     post(mem, cycle + 1, f.CHANGE_IDLE, 1)
 
 

@@ -12,7 +12,7 @@ from ...hw.counter_names import COUNTER_INDEX
 INF = 1 << 60
 """A time that never comes, or is not known yet."""
 N_COLUMNS = 16
-CONFIG, REGISTERS = 46, 84
+CONFIG, REGISTERS = 46, 89
 """How many places of each kind there are."""
 
 
@@ -102,8 +102,13 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_BATCH_TAKEN,  # the last status of the last batch was taken in this cycle
     R_BATCH_VALID,  # the batch's first status shows from here on
     R_BATCH_LEFT,
+    R_BATCH_NEXT,  # no entry below it is left of the batch
     R_CONTIGUOUS,  # equal bursts at the plan's end that follow each other on the link without a gap
-    R_ACCOUNTED,
+    R_ACCOUNTED,  # reads are followed up to this cycle
+    R_READ_AT,  # words are counted as read up to this one
+    R_COUNTED,  # and cycles are in their buckets up to this one
+    R_FIRST_FINISH,  # when the first read finishes, INF if none is known to
+    R_FIRST_DONE,  # when the first release is offered, INF if that is not known
     R_PENDING,
     R_HOT,  # a read may lose its bank
     R_READERS,
@@ -155,7 +160,7 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_CHANGE_FIRST,
     R_PLANNED,  # the plan has changed since readers were told
     R_COMMIT,  # what the commit port does next
-    R_FIRST_COMPLETE,  # when the first transfer is complete, -1 if that is to be found out
+    R_FIRST_COMPLETE,  # when the first transfer outside the batch is complete, -1 if that is to be found out
     R_WEIGHT_LAYER,  # the layer whose event predictor `weights` has prepared for, -1 for none
 ) = _places(CONFIG, REGISTERS)
 
@@ -220,7 +225,7 @@ RANK_NONE, RANK_FIXED, RANK_USES, RANK_NEXT_USE = range(4)
 FREE, FILLING, RESIDENT, DRAINING = range(4)
 
 # The DMA's transfer table.
-(X_VALID, X_SLOT, X_DEMANDED, X_ABORTED, X_COMPLETE, X_LAST_END, X_BATCH, N_ENTRY) = range(8)
+(X_VALID, X_SLOT, X_DEMANDED, X_ABORTED, X_COMPLETE, X_BATCH, N_ENTRY) = range(7)
 
 # The DMA's request engines.
 (E_ENTRY, E_POSITION, E_TOTAL, E_VALID, E_ACTIVE, E_READY, E_BANK, E_LAST, E_CUT, N_ENGINE) = range(10)
@@ -248,9 +253,7 @@ PREFETCH, DEMAND = 0, 1
 ) = range(17)
 
 # Processing elements.
-(P_BUSY, P_FREE, P_GRANT, P_SLOT, P_BANK, P_EXPERT, P_STATUS, P_READING, P_REST, P_AT, P_FINISH, P_LOST, N_ELEMENT) = (
-    range(13)
-)
+(P_BUSY, P_FREE, P_SLOT, P_BANK, P_EXPERT, P_STATUS, P_READING, P_REST, P_FINISH, N_ELEMENT) = range(10)
 
 # Prefetch queue, grants on their way, releases on their way.
 (Q_DEADLINE, Q_LAYER, Q_EXPERT, Q_SCORE, Q_SOURCE, N_QUEUE) = range(6)

@@ -13,24 +13,26 @@ ROW_CYCLES = 6
 @compiled
 def score_experts(mem, tables, predictor, layer, target, members):
     """Add up the scores of the target layer's experts in `tables.score`."""
-    score = tables.score
+    score, seen = tables.score, tables.history[target]
+    worth = HISTORY_SCORE if tables.history_valid[target] else 0
     for expert in range(mem[f.C_EXPERTS]):
-        seen = tables.history_valid[target] and tables.history[target, expert]
-        score[expert] = HISTORY_SCORE if seen else 0
+        score[expert] = worth * seen[expert]
     for index in range(members):
         row = mem[f.MEMBER + index, 0]
+        experts, confidences = tables.expert[predictor, layer, row], tables.confidence[predictor, layer, row]
         for entry in range(mem[f.C_ROW_ENTRIES]):
-            score[tables.expert[predictor, layer, row, entry]] += tables.confidence[predictor, layer, row, entry]
+            score[experts[entry]] += confidences[entry]
 
 
 @compiled
 def rank_experts(mem, tables, first):
     """Sort the experts of `min_score` or more into the rows from `first` on; return their number, and the OR of all."""
-    count, ceiling = 0, 0
-    for expert in range(mem[f.C_EXPERTS]):
-        score = min(tables.score[expert], MAX_SCORE)
+    scores, experts = tables.score, mem[f.C_EXPERTS]
+    least, count, ceiling = max(1, mem[f.C_MIN_SCORE]), 0, 0
+    for expert in range(experts):
+        score = min(scores[expert], MAX_SCORE)
         ceiling |= score
-        if score < mem[f.C_MIN_SCORE]:
+        if score < least:
             continue
         row = first + count
         while row > first and mem[row - 1, f.Z_SCORE] < score:
@@ -40,6 +42,12 @@ def rank_experts(mem, tables, first):
         mem[row, f.Z_EXPERT] = expert
         mem[row, f.Z_SCORE] = score
         count += 1
+    if mem[f.C_MIN_SCORE] == 0:
+        for expert in range(experts):
+            if scores[expert] == 0:
+                mem[first + count, f.Z_EXPERT] = expert
+                mem[first + count, f.Z_SCORE] = 0
+                count += 1
     return count, ceiling
 
 

@@ -24,7 +24,6 @@ STATUS = 2
 @compiled
 def extend_plan(mem):
     """Plan what the engines hold; R_PLAN_OPEN stays 1 if that is more than AT_ONCE trains."""
-    mem[f.R_FIRST_COMPLETE] = -1
     mem[f.R_PLANNED] = 1
     for _ in range(AT_ONCE):
         engine = _preferred(mem)
@@ -134,6 +133,7 @@ def _move_engine(mem, engine, row):
         mem[state, f.E_ACTIVE] = 0
         mem[state, f.E_READY] = take + 1
         mem[f.ENTRY + mem[state, f.E_ENTRY], f.X_COMPLETE] = end + STATUS
+        mem[f.R_FIRST_COMPLETE] = min(mem[f.R_FIRST_COMPLETE], end + STATUS)
 
 
 @compiled

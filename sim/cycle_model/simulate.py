@@ -3,11 +3,12 @@
 from . import fields as f
 from .agent import FIRST_HEADER, begin_event, try_next_event
 from .banks import advance, follow_plan
-from .commit_port import commit, next_commit
+from .commit_port import commit, moves_transfers, next_commit
 from .compiled import compiled
 from .elements import grant_time, push_release, push_time, take_grant
 from .plan import extend_plan
 from .records import log_grant
+from .stalls import count_cycles
 from .state import state_of
 from .tables import Store
 from .trains import retire_trains
@@ -40,9 +41,11 @@ def _simulate(mem, store, trace, tables, until):
             continue
         if cycle == f.INF:
             advance(mem, max(mem[f.R_ACCOUNTED], mem[f.R_TOTAL]))
+            count_cycles(mem)
             retire_trains(mem, f.INF)
             return False
-        advance(mem, cycle)
+        if granted == cycle or pushed == cycle or moves_transfers(mem):
+            advance(mem, cycle)
         if granted == cycle:
             _take_grant(mem, store.log, cycle)
         if committed == cycle:

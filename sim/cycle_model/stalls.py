@@ -70,16 +70,31 @@ def apply_change(mem, kind, value):
 
 
 @compiled
-def count_cycles(mem, cycles, lost):
-    """Put `cycles` equal ones into their bucket; in `lost` of them an element lost its bank.
+def _computes(mem):
+    """Return whether the open event's cycles are compute: no element is idle, or none is needed any more."""
+    return mem[f.R_IDLE_ELEMENTS] == 0 or mem[f.R_UNGRANTED] == 0
+
+
+@compiled
+def count_lost(mem, lost):
+    """Move `lost` cycles, in which an element lost its bank, from compute to their own bucket."""
+    if mem[f.R_EVENT_OPEN] and _computes(mem):
+        mem[f.K_STALL_BANK] += lost
+        mem[f.K_COMPUTE] -= lost
+
+
+@compiled
+def count_cycles(mem):
+    """Put the cycles since the last change, all alike, into their bucket.
 
     Cycles outside of events are what is left of all at the end.
     """
+    cycles = mem[f.R_ACCOUNTED] - mem[f.R_COUNTED]
+    mem[f.R_COUNTED] = mem[f.R_ACCOUNTED]
     if not mem[f.R_EVENT_OPEN]:
         return
-    if mem[f.R_IDLE_ELEMENTS] == 0 or mem[f.R_UNGRANTED] == 0:
-        mem[f.K_STALL_BANK] += lost
-        mem[f.K_COMPUTE] += cycles - lost
+    if _computes(mem):
+        mem[f.K_COMPUTE] += cycles
     elif mem[f.R_GRANT_VALID] or mem[f.R_CLASSIFYING]:
         mem[f.K_STALL_GRANT] += cycles
     elif mem[f.R_DEMAND_BUSY]:
