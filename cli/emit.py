@@ -48,10 +48,8 @@ def _write_drop(folder: Path, unit: UnitConfig) -> None:
     from ..sim.smoke_vectors import smoke_vectors
 
     check_place(folder)
-    if unit.table_window:
-        raise UserError(
-            f"table_window = {unit.table_window}: there is no drop of a unit that pages its tables: 0 is needed"
-        )
+    if unit.pages_tables:
+        raise UserError(f"{unit.paging}: there is no drop of a unit that pages its tables: 0 is needed")
     with progress(f"emitting unit {unit.digest}"):
         vectors = smoke_vectors(unit)
         models = ModelData(vectors.text, len(vectors.lines), vectors.expert_beats, prediction_table(unit))

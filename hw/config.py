@@ -67,6 +67,9 @@ class UnitConfig(BaseModel):
     """Width of a weight of predictor `weights`."""
     weight_lanes: Annotated[int, Field(ge=4, le=128)] = 32
     """Weights that predictor `weights` reads and writes a cycle, a power of two."""
+    weight_ways: Annotated[int, Field(ge=0, le=64)] = 0
+    """Rows of each layer and source of predictor `weights` that are on chip at once, a power of two, the rest lying in
+    memory; 0: all are on chip, always."""
     table_window: Annotated[int, Field(ge=0, le=16)] = 0
     """Layers whose correlation tables are on chip at once, the rest lying in memory; 0: all are on chip, always."""
     mapping_window: Annotated[int, Field(ge=0, le=32)] = 0
@@ -105,6 +108,15 @@ class UnitConfig(BaseModel):
         require(self.weight_ahead <= self.horizon, "weight_ahead", f"must not exceed horizon = {self.horizon}")
         WeightRules(self.weight_sources, self.weight_bits, self.weight_ahead)
         require(len(set(self.predictors)) == len(self.predictors), "predictors", "must not name a predictor twice")
+        if self.weight_ways:
+            ways = self.weight_ways
+            require(ways >= 2 and ways & (ways - 1) == 0, "weight_ways", "must be 0, or a power of two from 2 on")
+            require(ways < self.max_experts, "weight_ways", f"must be below max_experts = {self.max_experts}")
+            require(
+                self.predictors == ("weights",),
+                "weight_ways",
+                f"needs predictors = weights alone, not {', '.join(self.predictors) or 'none'}",
+            )
         if self.table_window:
             # One layer's table learns, the next one's predicts, and a third is on its way.
             require(self.table_window >= 3, "table_window", "must be 0, or 3 or more")
@@ -151,10 +163,21 @@ class UnitConfig(BaseModel):
         return "weights" in self.predictors
 
     @property
+    def pages_tables(self) -> bool:
+        """Tables of the predictor lie in memory, and what is needed of them comes on chip."""
+        return bool(self.paging)
+
+    @property
+    def paging(self) -> str:
+        """Which field says that tables lie in memory, and its value, for messages; empty if they do not."""
+        fields = ("table_window", "weight_ways")
+        return ", ".join(f"{field} = {getattr(self, field)}" for field in fields if getattr(self, field))
+
+    @property
     def digest(self) -> str:
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
         unused = set() if self.has_weights else {"weight_sources", "weight_ahead", "weight_bits", "weight_lanes"}
-        options = ("clock_gating", "table_window", "mapping_window")
+        options = ("clock_gating", "weight_ways", "table_window", "mapping_window")
         unused |= {name for name in options if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 

@@ -108,6 +108,22 @@ PAGING_COUNTERS = {
 }
 """The counters that follow in the register window of a unit that pages its tables."""
 
+ROW_COUNTERS = {
+    "table_loads": Counter("Rows of tables brought on chip."),
+    "table_ahead": Counter("Rows that came before anything waited for them."),
+    "table_late": Counter("Rows that a prediction, an event behind it, or a register access had to wait for."),
+    "table_wait": _cycles("Cycles in which a prediction, or an event behind it, waited for rows to come."),
+    "table_read_beats": _cycles("Bus beats of rows read."),
+    "table_written_beats": _cycles("Bus beats of rows written back."),
+    "table_errors": Counter("Bursts of rows that ended with an error response."),
+    "table_retries": Counter("Bursts of rows requested again after an error."),
+    "table_lost": Counter(
+        "Bursts of rows given up: read, their words with an error are 0; written, what was learnt is lost."
+    ),
+    "table_hits": Counter("Rows that a prediction or the learning needed, and that were on chip."),
+}
+"""The counters that follow in the register window of a unit that caches the rows of its tables."""
+
 ALIASES = {"timely": "hit_prefetch"}
 """Names of the laws that are another counter's by definition: a timely prefetch is a hit on one."""
 
@@ -138,6 +154,8 @@ PAGING_LAWS: dict[str, tuple[str, ...]] = {
 
 def counters_of(config: UnitConfig) -> dict[str, Counter]:
     """Return a unit's counters, in the order of its register window."""
+    if config.weight_ways:
+        return COUNTERS | ROW_COUNTERS
     return COUNTERS | PAGING_COUNTERS if config.table_window else COUNTERS
 
 

@@ -105,7 +105,7 @@ class DmaController(wiring.Component):
     demand_busy, idle : Out(1)
         A demanded transfer is under way; nothing is, and no status waits.
     requesting : Out(1)
-        Beats are left to be requested, the first time or again; only with `table_window`.
+        Beats are left to be requested, the first time or again; only where tables lie in memory.
     beat_demand, beat_prefetch, beat_discarded : Out(1)
         Exactly one pulses for each expected R beat, one cycle after it; discarded are beats of aborted transfers and
         those of a burst from its first error response on.
@@ -136,7 +136,7 @@ class DmaController(wiring.Component):
             "demand_busy": Out(1),
             "idle": Out(1),
         }
-        if config.table_window:
+        if config.pages_tables:
             members["requesting"] = Out(1)
         super().__init__(members | {name: Out(1) for name in PULSES})
 
@@ -157,7 +157,7 @@ class DmaController(wiring.Component):
         again = SyncFIFOBuffered(width=burst_layout(config).size, depth=config.outstanding + 1)
         m.submodules.again = again
 
-        if config.table_window:
+        if config.pages_tables:
             ended = reader.ended.valid & reader.ended.error
             m.d.comb += self.requesting.eq(Cat(e.active for e in engines).any() | again.level.any() | ended)
         self._limits(m, engines, reader)

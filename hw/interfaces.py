@@ -5,7 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, SCORE_BITS, UnitConfig, bits_for
 from .records import RECORD_FIELDS, Fill, GrantStatus
-from .table_layout import TableLayout
+from .row_layout import paged_layout
 
 MAX_BURST_BEATS = 256
 """AXI4's limit on an INCR burst."""
@@ -171,7 +171,7 @@ def _axi4_read(config: UnitConfig, *, id_bits: int) -> dict[str, wiring.Member]:
 
 def memory_signature(config: UnitConfig) -> wiring.Signature:
     """Return the unit's memory port, seen from the unit: with write channels only if it pages its tables."""
-    return Axi4Signature(config) if config.table_window else Axi4ReadSignature(config)
+    return Axi4Signature(config) if config.pages_tables else Axi4ReadSignature(config)
 
 
 class Axi4LiteSignature(wiring.Signature):
@@ -213,12 +213,12 @@ class TableSignature(wiring.Signature):
 
 
 def page_request_layout(config: UnitConfig) -> data.StructLayout:
-    """Return a burst of a table's page: `length` + 1 bus words from word `word` of the page of `layer`."""
-    layout = TableLayout(config)
+    """Return a burst of a table's page: `length` + 1 bus words from word `word` of page number `page`."""
+    layout = paged_layout(config)
     return data.StructLayout(
         {
             "write": 1,
-            "layer": config.layer_bits,
+            "page": layout.page_bits,
             "word": bits_for(layout.words),
             "length": bits_for(layout.burst_words),
         }
@@ -255,9 +255,9 @@ def page_control_layout() -> data.StructLayout:
     return data.StructLayout({"enable": 1, "quiesced": 1, "retries": 4, "burst_beats": bits_for(MAX_BURST_BEATS + 1)})
 
 
-def page_pulses_layout() -> data.StructLayout:
+def page_pulses_layout(config: UnitConfig) -> data.StructLayout:
     """Return what a predictor tells of its pages: one bit for each counter of the same name."""
-    names = ("loads", "ahead", "late", "wait", "errors", "retries", "lost")
+    names = ("loads", "ahead", "late", "wait", "errors", "retries", "lost", *(("hits",) if config.weight_ways else ()))
     return data.StructLayout({f"table_{name}": 1 for name in names})
 
 

@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from .config import UnitConfig
 from .interfaces import Axi4ReadSignature, Axi4Signature, PageBusSignature, page_request_layout
-from .table_layout import TableLayout
+from .row_layout import paged_layout
 
 TABLES = 2
 """AXI ID of table bursts; their ARQOS and AWQOS are 0."""
@@ -27,7 +27,7 @@ class PageChannel(wiring.Component):
     Parameters
     ----------
     config : UnitConfig
-        With `table_window`.
+        With `table_window` or `weight_ways`.
 
     Members
     -------
@@ -36,7 +36,7 @@ class PageChannel(wiring.Component):
     pages : In(PageBusSignature)
         From the predictor.
     base : In(64)
-        Address of layer 0's table, 4 KiB aligned.
+        Address of page 0, 4 KiB aligned.
     hold : In(1)
         An expert waits to be requested.
     cache, prot : In
@@ -85,13 +85,13 @@ class PageChannel(wiring.Component):
     def _start(self, m):
         """Take a request while no expert wants the port."""
         request, axi, config = self.pages.request, self.axi, self._config
-        layout = TableLayout(config)
+        layout = paged_layout(config)
         payload = request.payload
         address = Signal(64)
         busy = self._reading | self._writing
         m.d.comb += [
             request.ready.eq(~busy & ~self.hold & ~self.dma.arvalid),
-            address.eq(self.base + payload.layer * layout.page_bytes + (payload.word << exact_log2(config.bus_bytes))),
+            address.eq(self.base + payload.page * layout.page_bytes + (payload.word << exact_log2(config.bus_bytes))),
         ]
         for prefix in ("ar", "aw"):
             m.d.comb += [

@@ -26,7 +26,7 @@ class PredictorBank(wiring.Component):
     tables : In(TableSignature), one for each predictor
     weights : In(WeightPortSignature), only with predictor `weights`
     pages, page_control, page_pulses
-        Only with `table_window`, which has one predictor: its.
+        Only where tables lie in memory, which goes with one predictor: its.
     selected : In
         Index + 1 in `config.predictors`; 0 is none.
     n_layers, n_experts, row_entries, min_score, hold_cycles, event_end : In
@@ -69,12 +69,12 @@ class PredictorBank(wiring.Component):
         for index, predictor in enumerate(predictors):
             name = self._config.predictors[index]
             # Paged tables come for a beat that waits, and then have no predictor beside theirs to wait for.
-            given = self.event.valid if self._config.table_window else self.event.valid & all_ready
+            given = self.event.valid if self._config.pages_tables else self.event.valid & all_ready
             m.submodules[name] = predictor
             wiring.connect(m, wiring.flipped(self.tables[index]), predictor.table)
             if name == "weights":
                 wiring.connect(m, wiring.flipped(self.weights), predictor.weights)
-            if self._config.table_window:
+            if self._config.pages_tables:
                 wiring.connect(m, predictor.pages, wiring.flipped(self.pages))
                 m.d.comb += [
                     predictor.page_control.eq(self.page_control),

@@ -48,7 +48,7 @@ class PrefetchCore(wiring.Component):
     -------
     route, hint : In(stream) ; grant : Out(stream) ; release : In(stream)
     read : In(SlotReadSignature) * n_pe
-    axi : Out(Axi4ReadSignature), or Out(Axi4Signature) with `table_window`
+    axi : Out(Axi4ReadSignature), or Out(Axi4Signature) where tables lie in memory
     settings : In(settings_layout)
         Copied at a step's first event.
     topk_layer : Out, topk_value : In
@@ -239,7 +239,7 @@ class PrefetchCore(wiring.Component):
         connect(m, dma.status, commit.status)
         connect(m, dma.sink, self._sram.write)
         self._protocol_error = dma.protocol_error
-        if self._config.table_window:
+        if self._config.pages_tables:
             self._connect_pages(m)
         else:
             connect(m, dma.axi, flipped(self.axi))

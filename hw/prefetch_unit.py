@@ -38,8 +38,10 @@ class PrefetchUnit(wiring.Component):
         Experts ready in their slots, best first; give each grant back once its weights are used.
     read : In(SlotReadSignature) * n_pe
         Reads of granted slots.
-    m_axi : Out(Axi4ReadSignature, or Axi4Signature with `table_window`), s_axil : In(Axi4LiteSignature), irq : Out(1)
-        Memory, registers (registers.rdl), interrupt.
+    m_axi : Out(Axi4ReadSignature, or Axi4Signature where tables lie in memory)
+        Memory.
+    s_axil : In(Axi4LiteSignature), irq : Out(1)
+        Registers (registers.rdl), interrupt.
     """
 
     def __init__(self, *, config: UnitConfig):

@@ -16,6 +16,7 @@ from systemrdl.rdltypes.typing import RDLValue
 
 from .config import UnitConfig
 from .counter_names import counters_of
+from .row_layout import RowLayout
 from .table_layout import TableLayout
 
 WORD_BYTES = 4
@@ -102,7 +103,7 @@ def _compiled(parameters: tuple[tuple[str, RDLValue], ...]) -> tuple[Register, .
 
 
 def _parameters(config: UnitConfig) -> dict[str, int]:
-    layout = TableLayout(config)
+    layout, rows = TableLayout(config), RowLayout(config)
     return {
         "MAX_LAYERS": config.max_layers,
         "MAX_EXPERTS": config.max_experts,
@@ -121,6 +122,9 @@ def _parameters(config: UnitConfig) -> dict[str, int]:
         "TABLE_WINDOW": config.table_window,
         "TABLE_ROW_BYTES": layout.row_bytes,
         "TABLE_PAGE_BYTES": layout.page_bytes,
+        "WEIGHT_WAYS": config.weight_ways,
+        "WEIGHT_ROW_BYTES": rows.row_bytes,
+        "WEIGHT_LAYER_BYTES": rows.layer_bytes,
         "DIGEST": int(config.digest[:8], 16),
         "PAGES": -(-config.slot_bytes // PAGE_BYTES),
     }

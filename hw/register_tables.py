@@ -77,7 +77,10 @@ class TableRegisters(RegisterStorage):
                 with m.If(self._table_read):
                     m.next = "TABLE"
         if self.config.has_weights:
-            with m.If(read.address == self._word("WEIGHT_DATA")):
+            at_weights = read.address == self._word("WEIGHT_DATA")
+            if self.config.weight_ways:
+                at_weights &= self._stored["table_enable"]
+            with m.If(at_weights):
                 m.d.sync += error.eq(0)
                 m.next = "SELECT"
                 with m.If(~self._weights_written):
@@ -116,7 +119,10 @@ class TableRegisters(RegisterStorage):
     def _write_weights(self, m: Module) -> None:
         """Hand a whole word to the weight tables, once no read of them is under way."""
         write = self._axi.write
-        with m.If(write.strobe.all()):
+        legal = write.strobe.all()
+        if self.config.weight_ways:
+            legal &= self._stored["table_enable"]
+        with m.If(legal):
             m.d.comb += [
                 write.error.eq(0),
                 write.done.eq(self.weights.done & ~self._weights_read),

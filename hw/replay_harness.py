@@ -34,8 +34,8 @@ class ReplayHarness(wiring.Component):
     """
 
     def __init__(self, *, config: UnitConfig):
-        if config.table_window:
-            raise ValueError(f"table_window = {config.table_window}: must be 0, the harness's memory holds no tables")
+        if config.pages_tables:
+            raise ValueError(f"{config.paging}: must be 0, the harness's memory holds no tables")
         self._config = config = config.replace(commit_log=True)
         super().__init__(
             {

@@ -39,5 +39,5 @@ def settings_layout(config: UnitConfig) -> data.StructLayout:
             "cache": 4,
             "prot": 3,
         }
-        | ({"table_base": 64, "table_enable": 1} if config.table_window else {})
+        | ({"table_base": 64, "table_enable": 1} if config.pages_tables else {})
     )

@@ -37,6 +37,10 @@ class TableLayout:
         self.burst_words = min(self.words, MAX_BURST_WORDS)
         """Words of a group, which is written back as a whole if any of it was changed; no burst leaves its group."""
         self.groups = self.words // self.burst_words
+        self.page_bits = config.layer_bits
+        """Width of a page's number, the layer."""
+        self.places = config.table_window
+        """Pages that are on chip at once."""
 
     def row_offset(self, layer: int, row: int) -> int:
         """Return the distance in bytes from TABLE_BASE to a row."""

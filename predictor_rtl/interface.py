@@ -56,7 +56,7 @@ class PredictorSignature(wiring.Signature):
         High in each cycle in which a beat waits because the previous event is not finished with the tables, or the
         event's tables are not on chip.
     pages : Out(PageBusSignature), page_control : In(page_control_layout), page_pulses : Out(page_pulses_layout)
-        Only with `table_window`: pages of the table to and from memory, what governs it, and what there is to count.
+        Only where tables lie in memory: pages or rows on their way, what governs it, and what there is to count.
     """
 
     def __init__(self, config: UnitConfig):
@@ -81,10 +81,10 @@ class PredictorSignature(wiring.Signature):
 
 def paging_members(config: UnitConfig) -> dict[str, wiring.Member]:
     """Return the ports that a predictor, or several side by side, have besides if tables are paged."""
-    if not config.table_window:
+    if not config.pages_tables:
         return {}
     return {
         "pages": Out(PageBusSignature(config)),
         "page_control": In(page_control_layout()),
-        "page_pulses": Out(page_pulses_layout()),
+        "page_pulses": Out(page_pulses_layout(config)),
     }

@@ -9,25 +9,21 @@ from amaranth.utils import exact_log2
 
 from ..hw.config import UnitConfig, bits_for
 from ..hw.interfaces import PageBusSignature, page_control_layout
-from ..hw.table_layout import TableLayout
+from ..hw.row_layout import paged_layout
 
 
 def move_layout(config: UnitConfig) -> data.StructLayout:
-    """Return an order: write back the page of `old_layer` that `bank` holds; with `load` fetch that of `layer`."""
+    """Return an order: write back page `old_page`, which `bank` holds; with `load` fetch `page`."""
+    layout = paged_layout(config)
     return data.StructLayout(
-        {
-            "load": 1,
-            "bank": bits_for(config.table_window),
-            "layer": config.layer_bits,
-            "old_layer": config.layer_bits,
-        }
+        {"load": 1, "bank": bits_for(layout.places), "page": layout.page_bits, "old_page": layout.page_bits}
     )
 
 
 class PageMover(wiring.Component):
     """Moves a page between a bank and memory, a burst at a time; each error is repeated, then counted and passed over.
 
-    Of the old page only groups that were changed are written (`TableLayout.burst_words` words each). After the last
+    Of the old page only groups that were changed are written (`burst_words` of the layout each). After the last
     retry of a write its words are lost; after that of a read the words that came with an error are 0, empty rows.
 
     Latency: with G groups and a burst a group, `done` comes 2 G + 2 cycles after `start` (G + 1 without `load`), and
@@ -59,7 +55,7 @@ class PageMover(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
-        layout = TableLayout(config)
+        layout = paged_layout(config)
         word_bits = bits_for(layout.words)
         bus_bits = config.bus_bytes * 8
         super().__init__(
@@ -69,7 +65,7 @@ class PageMover(wiring.Component):
                 "order": In(move_layout(config)),
                 "busy": Out(1),
                 "loading": Out(1),
-                "bank": Out(bits_for(config.table_window)),
+                "bank": Out(bits_for(layout.places)),
                 "done": Out(1),
                 "changed": In(layout.groups),
                 "written": Out(1),
@@ -108,7 +104,7 @@ class PageMover(wiring.Component):
             self.fill_data.eq(bus.read_data),
             bus.write.payload.eq(self.data),
             bus.request.payload.write.eq(~self._loads),
-            bus.request.payload.layer.eq(Mux(self._loads, self._order.layer, self._order.old_layer)),
+            bus.request.payload.page.eq(Mux(self._loads, self._order.page, self._order.old_page)),
             bus.request.payload.word.eq(first),
         ]
         over = first == layout.words

@@ -65,7 +65,7 @@ class PagedCorrelationTable(wiring.Component):
                 "previous_layer": In(config.layer_bits),
                 "event_ready": Out(1),
                 "pages": Out(PageBusSignature(config)),
-                "pulses": Out(page_pulses_layout()),
+                "pulses": Out(page_pulses_layout(config)),
                 "busy": Out(1),
             }
         )
@@ -130,7 +130,7 @@ class PagedCorrelationTable(wiring.Component):
             mover.start.eq(choice.valid & ~mover.busy),
             mover.order.load.eq(choice.load),
             mover.order.bank.eq(choice.bank),
-            mover.order.layer.eq(choice.layer),
+            mover.order.page.eq(choice.layer),
         ]
         for index, (bank, changed) in enumerate(zip(self._banks, self.changed, strict=True)):
             moving = mover.busy & (mover.bank == index)
@@ -142,7 +142,7 @@ class PagedCorrelationTable(wiring.Component):
                 bank.fill_word.eq(mover.fill_data),
             ]
             with m.If(choice.bank == index):
-                m.d.comb += mover.order.old_layer.eq(window.held[index].layer)
+                m.d.comb += mover.order.old_page.eq(window.held[index].layer)
             with m.If(mover.bank == index):
                 m.d.comb += [mover.changed.eq(changed), mover.data.eq(bank.word)]
             with m.If(moving & mover.written):

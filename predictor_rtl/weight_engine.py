@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ..hw.config import SCORE_BITS, UnitConfig, bits_for
 from ..hw.weight_rules import CENTRE
 from .weight_layout import group_bits_of, lanes_of, rows_of, sum_bits_of
-from .weight_rows import row_name_layout
+from .weight_rows import row_place_layout
 from .weight_table import word_address_layout
 
 
@@ -70,7 +70,7 @@ class WeightEngine(wiring.Component):
                 "actual": In(config.max_experts),
                 "bank": In(bits_for(config.weight_ahead + 1)),
                 "row_index": Out(bits_for(rows_of(config))),
-                "row": In(row_name_layout(config)),
+                "row": In(row_place_layout(config)),
                 "read_address": Out(address),
                 "word": In(self._lanes * config.weight_bits),
                 "write": Out(1),
@@ -100,7 +100,7 @@ class WeightEngine(wiring.Component):
         """Build the module."""
         m: Any = Module()
         tags: list[Any] = [Signal(self._tag, name=f"s{stage}_tag") for stage in range(6)]
-        names: list[Any] = [Signal(row_name_layout(self._config), name=f"s{stage}_row") for stage in range(1, 6)]
+        names: list[Any] = [Signal(row_place_layout(self._config), name=f"s{stage}_row") for stage in range(1, 6)]
         base: Any = Signal(self._sums_layout)
         steps = Signal(data.ArrayLayout(2, self._lanes))
         m.d.sync += [after.eq(before) for before, after in pairwise(tags)]

@@ -18,6 +18,11 @@ def rows_of(config: UnitConfig) -> int:
     return len(config.weight_sources) * config.max_experts
 
 
+def place_bits_of(config: UnitConfig) -> int:
+    """Return the width of a row's place in the table of its layer and source: of its expert, or with ways its way."""
+    return bits_for(config.weight_ways) if config.weight_ways else config.expert_bits
+
+
 def source_bits_of(config: UnitConfig) -> int:
     """Return the width of a source's index."""
     return bits_for(len(config.weight_sources))

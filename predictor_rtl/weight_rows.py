@@ -8,12 +8,17 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..hw.config import UnitConfig, bits_for
-from .weight_layout import rows_of, source_bits_of
+from .weight_layout import place_bits_of, rows_of, source_bits_of
 
 
 def row_name_layout(config: UnitConfig) -> data.StructLayout:
     """Return a row's name within a layer: an expert of a source."""
     return data.StructLayout({"expert": config.expert_bits, "source": source_bits_of(config)})
+
+
+def row_place_layout(config: UnitConfig) -> data.StructLayout:
+    """Return where a row of a layer lies in the table: by its name, or with `weight_ways` by its way in the source."""
+    return data.StructLayout({"expert": place_bits_of(config), "source": source_bits_of(config)})
 
 
 class RowList(wiring.Component):

@@ -9,14 +9,33 @@ from amaranth.lib.wiring import In, Out
 
 from ..hw.config import UnitConfig
 from ..hw.interfaces import QUAD, WeightPortSignature
-from .weight_layout import group_bits_of, groups_of, lanes_of, source_bits_of
+from .weight_layout import group_bits_of, groups_of, lanes_of, place_bits_of, source_bits_of
 
 
 def word_address_layout(config: UnitConfig) -> data.StructLayout:
-    """Return the address of a word: a group of lanes of the row of `expert` in `source`, for target `layer`."""
-    fields = {"expert": config.expert_bits, "layer": config.layer_bits, "source": source_bits_of(config)}
+    """Return the address of a word: a group of lanes of the row of `expert` in `source`, for target `layer`.
+
+    With `weight_ways` the row's way stands in for its expert.
+    """
+    fields = {"expert": place_bits_of(config), "layer": config.layer_bits, "source": source_bits_of(config)}
     groups = {"group": group_bits_of(config)} if groups_of(config) > 1 else {}
     return data.StructLayout(groups | fields)
+
+
+def word_members(config: UnitConfig) -> dict[str, wiring.Member]:
+    """Return the engine's and the port's way into a table; see `WeightTable`."""
+    address: Any = word_address_layout(config)
+    word_bits = lanes_of(config) * config.weight_bits
+    return {
+        "unlocked": In(1),
+        "port": In(WeightPortSignature(config)),
+        "port_busy": Out(1),
+        "read_address": In(address),
+        "word": Out(word_bits),
+        "write": In(1),
+        "write_address": In(address),
+        "write_word": In(word_bits),
+    }
 
 
 class WeightTable(wiring.Component):
@@ -48,46 +67,51 @@ class WeightTable(wiring.Component):
     def __init__(self, *, config: UnitConfig):
         self._config = config
         self._word_bits = lanes_of(config) * config.weight_bits
-        address: Any = word_address_layout(config)
-        depth = len(config.weight_sources) << (address.size - source_bits_of(config))
-        self.contents = MemoryData(shape=self._word_bits, depth=depth, init=[])
-        super().__init__(
-            {
-                "unlocked": In(1),
-                "port": In(WeightPortSignature(config)),
-                "port_busy": Out(1),
-                "read_address": In(address),
-                "word": Out(self._word_bits),
-                "write": In(1),
-                "write_address": In(address),
-                "write_word": In(self._word_bits),
-            }
-        )
+        self.contents = self._make_contents()
+        super().__init__(self._members())
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
 
+    def _make_contents(self) -> MemoryData:
+        config = self._config
+        address: Any = word_address_layout(config)
+        depth = len(config.weight_sources) << (address.size - source_bits_of(config))
+        return MemoryData(shape=self._word_bits, depth=depth, init=[])
+
+    def _members(self) -> dict[str, wiring.Member]:
+        return word_members(self._config)
+
     def elaborate(self, platform: Any) -> Module:
         """Build the module."""
         m: Any = Module()
-        m.submodules.words = words = Memory(self.contents)
-        read: Any = words.read_port()
-        write: Any = words.write_port()
         merged = Signal(self._word_bits)
         port_address: Any = Signal(word_address_layout(self._config))
         port_write = Signal()
-        read_address = Signal.like(read.addr)
-        m.d.sync += read_address.eq(Mux(self.port_busy, port_address, self.read_address))
-        m.d.comb += [
-            read.addr.eq(read_address),
-            write.addr.eq(Mux(self.port_busy, port_address, self.write_address)),
-            write.data.eq(Mux(self.port_busy, merged, self.write_word)),
-            write.en.eq(self.write | port_write),
-        ]
-        m.d.sync += self.word.eq(read.data)
+        self._elaborate_memory(
+            m,
+            read_address=Mux(self.port_busy, port_address, self.read_address),
+            enable=self.write | port_write,
+            write_address=Mux(self.port_busy, port_address, self.write_address),
+            write_word=Mux(self.port_busy, merged, self.write_word),
+        )
         self._elaborate_port(m, port_address, merged, port_write)
         return m
+
+    def _elaborate_memory(self, m, *, read_address, enable, write_address, write_word):
+        m.submodules.words = words = Memory(self.contents)
+        read: Any = words.read_port()
+        write: Any = words.write_port()
+        registered = Signal.like(read.addr, name="read_address")
+        m.d.sync += registered.eq(read_address)
+        m.d.comb += [
+            read.addr.eq(registered),
+            write.addr.eq(write_address),
+            write.data.eq(write_word),
+            write.en.eq(enable),
+        ]
+        m.d.sync += self.word.eq(read.data)
 
     def _elaborate_port(self, m, port_address, merged, port_write):
         """Read the word, answer with the four weights, and for a write put others in their place."""
@@ -100,7 +124,7 @@ class WeightTable(wiring.Component):
         m.d.comb += [
             port_address.layer.eq(port.layer),
             port_address.source.eq(port.source),
-            port_address.expert.eq(port.row),
+            port_address.expert.eq(self._place_of_port()),
             self.port_busy.eq(age.any()),
             port.done.eq(age[-1]),
             port_write.eq(age[-1] & port.write),
@@ -111,6 +135,10 @@ class WeightTable(wiring.Component):
         if groups_of(self._config) > 1:
             m.d.comb += port_address.group.eq(port.quad[(quads - 1).bit_length() :])
         m.d.sync += age.eq(Cat(port.request & self.unlocked & ~self.port_busy, age[:-1]))
+
+    def _place_of_port(self):
+        """Return where the row that the port names lies."""
+        return self.port.row
 
     def _byte(self, weight):
         """Return a weight, sign extended to a byte."""

@@ -10,6 +10,7 @@ from ..hw.config import EVENT_BITS, UnitConfig
 from ..hw.interfaces import WeightPortSignature
 from ..hw.records import Source
 from .interface import PredictorSignature
+from .row_cache import RowCache
 from .selection import Selection
 from .weight_context import WeightContext
 from .weight_engine import WeightEngine
@@ -31,6 +32,8 @@ class WeightsPredictor(wiring.Component):
     `prediction_latency(m, n_experts)` = max(m, 1) G + 13 cycles after the last beat, and one more every 5 cycles;
     after `surprise_latency(...)` if the event was not prepared for. The next event's first beat is accepted at most
     `event_latency(...)` cycles after the last beat; until then it waits. Throughput: one beat a cycle within an event.
+    With `weight_ways` each run over r rows (of m members, to learn from, to prepare for) takes 2 r + 2 cycles more if
+    they are on chip, the first candidate comes 2 m + 1 later, and missing rows take what `RowCache` says besides.
 
     Members: see `PredictorSignature`; `table` is not used. `weights` is the port of the weight tables.
     """
@@ -39,7 +42,7 @@ class WeightsPredictor(wiring.Component):
         self._config = config
         members = dict(PredictorSignature(config).members)
         super().__init__({**members, "weights": In(WeightPortSignature(config))})
-        self._tables = WeightTable(config=config)
+        self._tables = RowCache(config=config) if config.weight_ways else WeightTable(config=config)
         self._context = WeightContext(config=config)
         self._rows = RowList(config=config)
         self._engine = WeightEngine(config=config)
@@ -61,6 +64,7 @@ class WeightsPredictor(wiring.Component):
         self._do_first = Signal()
         self._do_swap = Signal()
         self._is_expected = Signal()
+        self._in_use = Signal()
 
     if TYPE_CHECKING:
 
@@ -99,6 +103,8 @@ class WeightsPredictor(wiring.Component):
         self._elaborate_rows(m)
         self._elaborate_tables(m)
         self._elaborate_emission(m)
+        if self._config.weight_ways:
+            self._elaborate_cache(m)
         return m
 
     def _next_layer(self, layer):
@@ -109,13 +115,11 @@ class WeightsPredictor(wiring.Component):
         """Take over an event's header with its first beat, and see whether it is the one prepared for."""
         beat, context = self.event.payload, self._context
         geometry = Cat(self.n_layers, self.n_experts)
+        prepared = self._is_prepared & self._in_use if self._config.weight_ways else self._is_prepared
         m.d.comb += [
             self._do_beat.eq(self.event.valid & self.event.ready),
             self._is_expected.eq(
-                self._is_prepared
-                & (beat.layer == self._current)
-                & ~beat.sequence_start
-                & (geometry == self._prepared_geometry)
+                prepared & (beat.layer == self._current) & ~beat.sequence_start & (geometry == self._prepared_geometry)
             ),
             context.clear.eq(self._do_first & beat.sequence_start),
             context.store.eq(self._do_beat),
@@ -149,7 +153,9 @@ class WeightsPredictor(wiring.Component):
     def _elaborate_control(self, m):
         """Collect, sum what is left, learn, and prepare for the next event; only then is its first beat taken."""
         context, engine, tables = self._context, self._engine, self._tables
+        runner: Any = tables if self._config.weight_ways else engine
         idle, listing, learning, preparing = Signal(), Signal(), Signal(), Signal()
+        self._preparing = preparing
         m.d.comb += [
             self.wait.eq(self.event.valid & ~self.event.ready),
             self.busy.eq(~idle | self._selection.busy | tables.port_busy),
@@ -174,21 +180,23 @@ class WeightsPredictor(wiring.Component):
                         m.next = "START_SUMMING"
                         with m.If(~self._is_expected):
                             m.next = "LIST"
+                        self._pass_by(m)
             with m.State("COLLECT"):
                 m.d.comb += self.event.ready.eq(1)
                 with m.If(self._do_beat & self.event.payload.last):
                     m.next = "START_SUMMING"
                     with m.If(~self._is_prepared):
                         m.next = "LIST"
+                    self._pass_by(m)
             with m.State("LIST"):
                 m.next = "LISTING"
             with m.State("LISTING"):
                 with m.If(~context.busy):
                     m.next = "START_SUMMING"
             with m.State("START_SUMMING"):
-                m.d.comb += engine.start.eq(1)
+                m.d.comb += runner.start.eq(1)
                 m.next = "SUM"
-            with m.State("SUM"), m.If(~engine.busy):
+            with m.State("SUM"), m.If(~runner.busy):
                 with m.If(preparing):
                     m.d.sync += [preparing.eq(0), self._is_prepared.eq(1), self._n_summed.eq(self._rows.count)]
                     m.next = "IDLE"
@@ -198,16 +206,22 @@ class WeightsPredictor(wiring.Component):
                     with m.If(self._learns & (self._rows.oldest_count != 0)):
                         m.next = "START_LEARNING"
             with m.State("START_LEARNING"):
-                m.d.comb += engine.start.eq(1)
+                m.d.comb += runner.start.eq(1)
                 m.next = "LEARN"
             with m.State("LEARN"):
-                with m.If(~engine.busy):
+                with m.If(~runner.busy):
                     m.next = "SWAP"
             with m.State("SWAP"):
                 m.d.sync += preparing.eq(1)
                 m.next = "LIST"
         with m.If(self._do_swap | (tables.port.done & tables.port.write)):
             m.d.sync += [self._is_prepared.eq(0), self._n_summed.eq(0)]
+
+    def _pass_by(self, m):
+        """Let an event go if the tables are in memory and not in use: nothing is predicted and nothing taught."""
+        if self._config.weight_ways:
+            with m.If(~self._in_use):
+                m.next = "IDLE"
 
     def _elaborate_rows(self, m):
         """List the event's members as they come and the rows of older sources; a swap moves everything one event on."""
@@ -275,3 +289,41 @@ class WeightsPredictor(wiring.Component):
             candidate.payload.source.eq(Source.PREDICTOR),
             candidate.payload.last.eq(ranked.payload.last),
         ]
+
+    # Tables in memory
+
+    def _elaborate_cache(self, m):
+        """Let the cache bring the rows of each run, and have the engine run over those that are there."""
+        tables, engine, rows = self._tables, self._engine, self._rows
+        in_use = Signal()
+        wiring.connect(m, tables.pages, wiring.flipped(self.pages))
+        m.d.comb += [
+            tables.control.eq(self.page_control),
+            tables.first.eq(Mux(engine.learn, 0, self._n_summed)),
+            tables.end.eq(Mux(engine.learn, rows.oldest_count, rows.count)),
+            tables.layer.eq(engine.layer),
+            tables.learn.eq(engine.learn),
+            tables.waits.eq(self.wait | (tables.busy & ~self._preparing & ~engine.learn)),
+            tables.row.eq(rows.read_row),
+            tables.engine_busy.eq(engine.busy),
+            tables.engine_index.eq(engine.row_index),
+            rows.read_index.eq(tables.list_index),
+            engine.row.eq(tables.place),
+            engine.start.eq(tables.part),
+            engine.first.eq(tables.part_first),
+            engine.end.eq(tables.part_end),
+            engine.fresh.eq(~self._is_prepared & tables.is_first),
+            engine.final.eq(~self._preparing & ~engine.learn & tables.is_last),
+            self.page_pulses.eq(tables.pulses),
+            self._in_use.eq(Mux(self._do_first, self.page_control.enable, in_use)),
+        ]
+        m.d.sync += in_use.eq(self._in_use)
+        with m.If(tables.sweeps):
+            m.d.comb += self.busy.eq(1)
+        with m.If(tables.swept):
+            m.d.sync += [self._is_prepared.eq(0), self._n_summed.eq(0)]
+        with m.If(self._do_first & ~self._in_use):
+            m.d.sync += [
+                self._predicts.eq(0),
+                *(is_predicted.eq(0) for is_predicted in self._is_predicted),
+            ]

@@ -76,7 +76,9 @@ class DesignPoint:
     @property
     def group(self) -> str:
         """16 hex digits of all but the policy: points of one group can be compared with its policy `none`."""
-        return _digest(self._setting() | {"unit": self.unit.replace(predictors=(), table_window=0).digest})
+        return _digest(
+            self._setting() | {"unit": self.unit.replace(predictors=(), table_window=0, weight_ways=0).digest}
+        )
 
     def _setting(self) -> dict[str, Any]:
         return {

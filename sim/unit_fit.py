@@ -40,9 +40,9 @@ def demands(workload: Workload) -> list[Demand]:
 
 def require_fit(unit: UnitConfig, workload: Workload, name: str) -> None:
     """Raise UserError, naming field, value and rule, if the unit called `name` cannot run the workload."""
-    if unit.table_window:
+    if unit.pages_tables:
         rule = "must be 0 for a replay, whose memory holds no tables"
-        raise UserError(f"unit {name}: table_window = {unit.table_window}: {rule}")
+        raise UserError(f"unit {name}: {unit.paging}: {rule}")
     for demand in demands(workload):
         if not demand.is_met(unit):
             relation = "must be" if demand.exact else "must be at least"

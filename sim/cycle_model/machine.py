@@ -33,8 +33,8 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
     for name in job.unit.predictors:
         if name not in PREDICTORS:
             raise UserError(f"unit: predictors = {name}: the cycle model knows {', '.join(PREDICTORS)} only")
-    if job.unit.table_window:
-        raise UserError(f"unit: table_window = {job.unit.table_window}: the cycle model knows tables on chip only, 0")
+    if job.unit.pages_tables:
+        raise UserError(f"unit: {job.unit.paging}: the cycle model knows tables on chip only, 0")
     if job.unit.mapping_window:
         raise UserError(f"unit: mapping_window = {job.unit.mapping_window}: the cycle model grants in order only, 0")
     trace = trace_of(job)

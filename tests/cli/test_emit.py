@@ -44,6 +44,15 @@ def test_preset_and_its_file_give_the_same_bytes(tmp_path):
             "table_window = 9\nmax_layers = 8\npredictors = ['st_moe']",
             "table_window = 9: must not exceed max_layers = 8",
         ),
+        (
+            "weight_ways = 4\npredictors = ['st_moe', 'weights']",
+            "weight_ways = 4: needs predictors = weights alone, not st_moe, weights",
+        ),
+        ("weight_ways = 6\npredictors = ['weights']", "weight_ways = 6: must be 0, or a power of two from 2 on"),
+        (
+            "weight_ways = 8\nmax_experts = 8\npredictors = ['weights']",
+            "weight_ways = 8: must be below max_experts = 8",
+        ),
         ("predictors = ['magic']", "predictors.0 = 'magic': Input should be"),
         ("slots = ", "not a TOML file"),
     ],

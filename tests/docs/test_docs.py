@@ -150,7 +150,11 @@ def test_make_targets_exist(page):
 
 
 def test_registers_and_fields_exist(page):
-    units = UnitConfig(predictors=("st_moe", "weights")), UnitConfig(predictors=("st_moe",), table_window=3)
+    units = (
+        UnitConfig(predictors=("st_moe", "weights")),
+        UnitConfig(predictors=("st_moe",), table_window=3),
+        UnitConfig(predictors=("weights",), weight_ways=8),
+    )
     registers = [register for unit in units for register in register_map(unit)]
     fields = {register.name: {field.name for field in register.fields} for register in registers}
     for word in CODE.findall(prose(page)):

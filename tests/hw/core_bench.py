@@ -86,7 +86,7 @@ class CoreBench:
             "evict_at_event_end": 0, "outstanding": config.outstanding, "burst_beats": 2, "retries": 1,
             "qos_demand": 2, "qos_prefetch": 1, "cache": 3, "prot": 0,
         } | self.settings  # fmt: skip
-        if config.table_window:
+        if config.pages_tables:
             self.live |= {"table_base": TABLE_BASE, "table_enable": 1}
             self.tables = CoreTables(self)
         self.model = UnitModel(
@@ -130,7 +130,7 @@ class CoreBench:
 
         simulator.add_testbench(start)
         simulator.add_process(self._surround)
-        if self.config.table_window:
+        if self.config.pages_tables:
             simulator.add_process(self.tables.take_writes)
             simulator.add_process(self.tables.watch_priority)
         if watch_counters:

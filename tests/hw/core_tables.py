@@ -1,6 +1,6 @@
-"""Correlation tables in the memory around a prefetch core that pages them; they share its channel with the experts."""
+"""Tables in the memory around a prefetch core that keeps them there; they share its channel with the experts."""
 
-from moefetch.hw.table_layout import TableLayout
+from moefetch.hw.row_layout import paged_layout
 
 TABLE_BASE = 0x80_0000_0000
 
@@ -10,8 +10,8 @@ class CoreTables:
 
     def __init__(self, bench):
         self.bench = bench
-        self.layout = TableLayout(bench.config)
-        self.data = bytearray(self.layout.page_bytes * bench.config.max_layers)
+        self.layout = paged_layout(bench.config)
+        self.data = bytearray(self.layout.page_bytes << self.layout.page_bits)
         self.read_beats = self.written_beats = self.errors = 0
         self._errors_in_a_row = 0
 
@@ -29,9 +29,9 @@ class CoreTables:
         assert 0 <= start < len(self.data)
         return int.from_bytes(self.data[start : start + self.bench.config.bus_bytes], "little")
 
-    def row(self, layer, row):
-        """Return a row's entries as memory has them."""
-        start = self.layout.row_offset(layer, row)
+    def row(self, *place):
+        """Return a row's entries, or weights, as memory has them."""
+        start = self.layout.row_offset(*place)
         return self.layout.decode_row(self.data[start : start + self.layout.row_bytes])
 
     async def take_writes(self, ctx):

@@ -24,7 +24,7 @@ def run(body):
 async def request(ctx, dut, *, write, layer=3, word=4, beats=3):
     """Make a request; return the cycles until it was taken."""
     port = dut.pages.request
-    ctx.set(port.payload, {"write": write, "layer": layer, "word": word, "length": beats - 1})
+    ctx.set(port.payload, {"write": write, "page": layer, "word": word, "length": beats - 1})
     ctx.set(port.valid, 1)
     cycles = 0
     while not ctx.get(port.ready):

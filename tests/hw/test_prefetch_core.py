@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from moefetch.hw.commands import Command
 from moefetch.hw.records import (
@@ -19,6 +20,7 @@ from moefetch.hw.records import (
 from moefetch.sim.golden.event import RouterBeat
 from moefetch.sim.predictors.st_moe import StMoe
 from moefetch.sim.predictors.st_moe_paper import StMoePaper
+from moefetch.sim.predictors.weights import Weights
 
 from .core_bench import CONFIG, CoreBench, Surroundings, hint_beats, router_beats
 
@@ -261,6 +263,34 @@ def test_log_with_paged_tables(latency):
     assert counters["table_errors"] == counters["table_retries"] == bench.tables.errors > 0
     assert counters["table_late"] and counters["table_ahead"] and not counters["table_lost"]
     assert 0 < counters["table_wait"] <= counters["predictor_wait"] and counters["issued"]
+
+
+def test_log_with_cached_rows():
+    """As above, for weight tables of which a unit has rows on chip."""
+    print("seed rows")
+    config = CONFIG.replace(predictors=("weights",), weight_ways=2, weight_sources=((1, 0), (2, 0)))
+    golden = Weights(4, 8, config.weight_rules, min_score=118)
+    around = Surroundings(latency=(3, 12), arready=0.7, rvalid=0.7, error=0.1)
+    settings = {"predictor": 1, "hints": 0, "n_slots": 6, "min_score": 118}
+    bench = CoreBench(
+        config=config, settings=settings, top_k=(2, 2, 2, 2), predictor=golden, seed="rows", around=around
+    )
+    story = Story(bench, "rows", 6, attention=(150, 300), repeat=0.7)
+
+    async def drive(ctx):
+        await story.play(ctx)
+        await bench.command(ctx, Command.QUIESCE)
+        await bench.quiet(ctx, 160)
+
+    bench.run(drive)
+    counters = bench.finish() | bench.counters
+    for layer, source, expert in np.ndindex(golden.tables.shape[:3]):
+        assert bench.tables.row(layer, source, expert) == golden.tables[layer, source, expert].tolist()
+    assert counters["table_read_beats"] == bench.tables.read_beats
+    assert counters["table_written_beats"] == bench.tables.written_beats > 0
+    assert counters["table_errors"] == counters["table_retries"] == bench.tables.errors > 0
+    assert counters["table_late"] and counters["table_ahead"] and not counters["table_lost"]
+    assert counters["table_wait"] and counters["table_hits"] and counters["issued"]
 
 
 @pytest.mark.parametrize("scene", SCENES)

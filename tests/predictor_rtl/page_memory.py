@@ -1,14 +1,14 @@
-"""The memory behind a predictor's pages: serves a `PageBusSignature` with random delays and errors."""
+"""The memory behind a predictor's pages or rows: serves a `PageBusSignature` with random delays and errors."""
 
 import random
 from dataclasses import dataclass, field
 
-from moefetch.hw.table_layout import TableLayout
+from moefetch.hw.row_layout import paged_layout
 
 
 @dataclass
 class PageMemory:
-    """Bytes of all layers' pages; serve it as a background test bench.
+    """Bytes of all pages; serve it as a background test bench.
 
     `delay` is the range of cycles before a request is taken and before its words and answer come, `gap` the chance
     per cycle of a pause between words. `error(write, address, attempt)` says whether the burst from this byte on ends
@@ -26,14 +26,14 @@ class PageMemory:
     log: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.layout = TableLayout(self.config)
-        self.data = bytearray(self.config.max_layers * self.layout.page_bytes)
+        self.layout = paged_layout(self.config)
+        self.data = bytearray(self.layout.page_bytes << self.layout.page_bits)
         self.rng = random.Random(f"page memory {self.seed}")
         self._last, self._attempt = None, 0
 
-    def row(self, layer, row):
-        """Return a row's entries, (expert, confidence)s."""
-        start = self.layout.row_offset(layer, row)
+    def row(self, *place):
+        """Return a row's entries, (expert, confidence)s, or its weights."""
+        start = self.layout.row_offset(*place)
         return self.layout.decode_row(self.data[start : start + self.layout.row_bytes])
 
     def load(self, layer, row, entries):
@@ -60,19 +60,18 @@ class PageMemory:
 
     async def _burst(self, ctx, bus, payload):
         width, layout = self.config.bus_bytes, self.layout
-        first = payload.layer * layout.page_bytes + payload.word * width
+        first = payload.page * layout.page_bytes + payload.word * width
         beats = payload.length + 1
         assert payload.word // layout.burst_words == (payload.word + payload.length) // layout.burst_words, (
             "over a group"
         )
-        assert payload.layer < self.config.max_layers
         write = bool(payload.write)
         same = (write, first) == self._last
         self._attempt = self._attempt + 1 if same else 0
         self._last = (write, first)
         fails = self.error(write, first, self._attempt)
         bad = self.rng.randrange(beats) if fails else None
-        self.log.append((write, payload.layer, payload.word, beats, fails))
+        self.log.append((write, payload.page, payload.word, beats, fails))
         await self._wait(ctx)
         addresses = [first + beat * width for beat in range(beats)]
         words = await (self._take if write else self._give)(ctx, bus, addresses, bad)

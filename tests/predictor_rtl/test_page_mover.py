@@ -43,7 +43,7 @@ class Bench:
             mover = self.mover
             ctx.set(mover.control, self.control)
             ctx.set(mover.changed, changed)
-            ctx.set(mover.order, {"load": load, "bank": 1, "layer": layer, "old_layer": old_layer})
+            ctx.set(mover.order, {"load": load, "bank": 1, "page": layer, "old_page": old_layer})
             ctx.set(mover.start, 1)
             await ctx.tick()
             ctx.set(mover.start, 0)

@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.predictor_rtl.st_moe import StMoePredictor
 from moefetch.sim.predictors.interface import PredictorEvent
@@ -11,6 +10,7 @@ from moefetch.sim.predictors.st_moe import StMoe
 
 from .bench import Bench, Event, make_rng, random_events
 from .page_memory import PageMemory
+from .paged_bench import PagedBench
 
 TINY = UNIT_PRESETS["tiny"]
 
@@ -34,57 +34,18 @@ GEOMETRIES = {
 }
 
 
-class PagedBench(Bench):
-    """A predictor whose pages lie in a `PageMemory`; `pulses` counts what it tells of them."""
+def make_bench(config, **options):
+    return PagedBench(config, dut=StMoePredictor(config=config), **options)
 
-    def __init__(self, config, *, memory, retries=0, burst_beats=16, wrap=True, **settings):
-        super().__init__(config, dut=StMoePredictor(config=config, wrap=wrap), **settings)
-        self.memory = memory
-        self.pulses = {}
-        self.control = {"enable": 1, "quiesced": 0, "retries": retries, "burst_beats": burst_beats}
 
-    def run(self, testbench):
-        simulator = Simulator(self.dut)
-        simulator.add_clock(1e-6)
-
-        async def serve(ctx):
-            await self.memory.serve(ctx, self.dut.pages)
-
-        async def main(ctx):
-            ctx.set(self.dut.page_control, self.control)
-            for name, value in self.settings.items():
-                ctx.set(getattr(self.dut, name), value)
-            await testbench(ctx)
-
-        simulator.add_process(self._count)
-        simulator.add_process(self._count_pulses)
-        simulator.add_testbench(self._collect, background=True)
-        simulator.add_testbench(serve, background=True)
-        simulator.add_testbench(main)
-        simulator.run()
-
-    async def _count_pulses(self, ctx):
-        async for _, _, pulses in ctx.tick().sample(self.dut.page_pulses):
-            for name in self.dut.page_pulses.shape().members:
-                self.pulses[name] = self.pulses.get(name, 0) + pulses[name]
-            assert self.pulses["table_loads"] == self.pulses["table_ahead"] + self.pulses["table_late"]
-            assert self.pulses["table_errors"] == self.pulses["table_retries"] + self.pulses["table_lost"]
-
-    async def quiesce(self, ctx):
-        """Let memory have every table, and check that no page is left on chip."""
-        ctx.set(self.dut.page_control.quiesced, 1)
-        await ctx.tick()
-        await self.settle(ctx)
-        assert not any(ctx.get(page.valid) for page in self.dut._table.held)
-        ctx.set(self.dut.page_control.quiesced, 0)
-
-    async def check_tables(self, ctx, golden):
-        """Quiesce and require that memory holds the golden model's tables."""
-        await self.quiesce(ctx)
-        for layer in range(golden.n_layers):
-            rows = golden.cct_rows(layer)
-            found = [self.memory.row(layer, row)[: golden.top_k] for row in range(golden.n_experts)]
-            assert found == rows, f"layer {layer}"
+async def check_tables(ctx, bench, golden):
+    """Quiesce and require that memory holds the golden model's tables."""
+    await bench.quiesce(ctx)
+    assert not any(ctx.get(page.valid) for page in bench.dut._table.held)
+    for layer in range(golden.n_layers):
+        rows = golden.cct_rows(layer)
+        found = [bench.memory.row(layer, row)[: golden.top_k] for row in range(golden.n_experts)]
+        assert found == rows, f"layer {layer}"
 
 
 def play(bench, golden, events, *, rng, quiesce=0.1):
@@ -105,9 +66,9 @@ def play(bench, golden, events, *, rng, quiesce=0.1):
                     await ctx.tick()
                 assert bench.candidates == named, event
             if rng.random() < quiesce:
-                await bench.check_tables(ctx, golden)
+                await check_tables(ctx, bench, golden)
         await bench.settle(ctx)
-        await bench.check_tables(ctx, golden)
+        await check_tables(ctx, bench, golden)
 
     return testbench
 
@@ -117,7 +78,7 @@ def test_lockstep_with_golden(name):
     config, n_layers, n_experts = GEOMETRIES[name]
     rng = make_rng(name)
     memory = PageMemory(config, name, delay=rng.choice([(0, 0), (0, 4), (10, 40)]))
-    bench = PagedBench(
+    bench = make_bench(
         config, memory=memory, n_layers=n_layers, n_experts=n_experts, rng=rng, burst_beats=rng.choice([1, 3, 16, 256])
     )
     golden = StMoe(n_layers, n_experts, config.max_top_k)
@@ -137,7 +98,7 @@ def test_errors_are_repeated_and_counted_and_cost_no_more_than_their_rows():
     memory = PageMemory(config, "errors", delay=(0, 3), retries=retries)
     chance = random.Random("chance")
     memory.error = lambda write, address, attempt: chance.random() < (0.6 if attempt else 0.25)
-    bench = PagedBench(config, memory=memory, n_layers=n_layers, n_experts=n_experts, rng=rng, retries=retries)
+    bench = make_bench(config, memory=memory, n_layers=n_layers, n_experts=n_experts, rng=rng, retries=retries)
     lost = {False: 0, True: 0}
 
     def give_up(write, addresses):
@@ -175,7 +136,7 @@ def test_same_candidates_as_with_all_tables_on_chip():
     for window in (0, 3):
         unit = config.replace(table_window=window)
         settings = {"n_layers": n_layers, "n_experts": n_experts}
-        bench = PagedBench(unit, memory=PageMemory(unit, "beside"), **settings) if window else Bench(unit, **settings)
+        bench = make_bench(unit, memory=PageMemory(unit, "beside"), **settings) if window else Bench(unit, **settings)
 
         async def testbench(ctx, bench=bench):
             for event in events:
@@ -190,7 +151,7 @@ def test_same_candidates_as_with_all_tables_on_chip():
 def test_without_tables_in_use_events_pass_and_memory_is_left_alone():
     config = geometry(4, 8, 2)
     memory = PageMemory(config, "off")
-    bench = PagedBench(config, memory=memory, n_layers=4, n_experts=8)
+    bench = make_bench(config, memory=memory, n_layers=4, n_experts=8)
     bench.control["enable"] = 0
 
     async def testbench(ctx):
