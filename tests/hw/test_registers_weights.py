@@ -40,15 +40,15 @@ class Tables:
             ctx.set(port.done, 0)
 
 
-def run(drive, seed=1):
-    dut = RegisterBank(config=CONFIG)
+def run(drive, seed=1, config=CONFIG):
+    dut = RegisterBank(config=config)
     tables = Tables(dut, seed)
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     simulator.add_testbench(tables.serve, background=True)
 
     async def main(ctx):
-        for address, word in settings_writes(CONFIG, {"n_layers": N_LAYERS, "n_experts": N_EXPERTS}):
+        for address, word in settings_writes(config, {"n_layers": N_LAYERS, "n_experts": N_EXPERTS}):
             assert (await Master(ctx, dut).write(address, word))[0] == OKAY
         await drive(Master(ctx, dut), tables)
 
@@ -111,3 +111,19 @@ def test_addresses_out_of_range_and_partial_words_are_rejected():
 
 def test_without_the_predictor_there_are_no_such_registers():
     assert "WEIGHT_DATA" not in register_offsets(CONFIG.replace(predictors=("st_moe",)))
+
+
+def test_rows_in_memory_are_accessed_only_while_tables_are_in_use():
+    config = CONFIG.replace(predictors=("weights",), weight_ways=2)
+    offsets = register_offsets(config)
+
+    async def drive(axi, tables):
+        assert (await axi.write(offsets["WEIGHT_DATA"], 1))[0] == SLVERR
+        assert (await axi.read(offsets["WEIGHT_DATA"]))[0] == SLVERR
+        assert not tables.words
+        assert (await axi.write(offsets["TABLE_CONTROL"], 1))[0] == OKAY
+        assert (await axi.write(offsets["WEIGHT_DATA"], 1))[0] == OKAY
+        assert (await axi.write(offsets["WEIGHT_ADDRESS"], 0))[0] == OKAY
+        assert (await axi.read(offsets["WEIGHT_DATA"]))[:2] == (OKAY, 1)
+
+    run(drive, config=config)
