@@ -5,13 +5,13 @@ leader, reads in every cycle that the writer leaves, and the others not at all u
 """
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .elements import find_first_done
 from .stalls import apply_change, count_cycles, count_lost, next_change
 from .trains import first_write, retire_trains, writes_of
 
 
-@compiled
+@inlined
 def advance(mem, cycle):
     """Account for all cycles before `cycle`, and apply what changes up to it."""
     if mem[f.R_PLANNED]:
@@ -31,7 +31,7 @@ def advance(mem, cycle):
         retire_trains(mem, cycle)
 
 
-@compiled
+@inlined
 def _apply_next(mem):
     row = f.CHANGE + mem[f.R_CHANGE_FIRST]
     mem[f.R_CHANGE_FIRST] += 1
@@ -76,7 +76,7 @@ def follow_plan(mem):
         _foresee(mem)
 
 
-@compiled
+@inlined
 def _bring_up_to_date(mem):
     """Count the words read since the reads were looked at last; nothing that decides them has changed since."""
     begin, now = mem[f.R_READ_AT], mem[f.R_ACCOUNTED]
@@ -90,7 +90,7 @@ def _bring_up_to_date(mem):
             mem[element, f.P_REST] -= now - begin
 
 
-@compiled
+@inlined
 def _foresee(mem):
     """Find out when each read will finish, INF for those that wait for a bank's leader."""
     hot, led, first = 0, 0, f.INF
@@ -157,7 +157,7 @@ def _writes_between(mem, bank, begin, end):
     return found
 
 
-@compiled
+@inlined
 def _read(mem, begin, end):
     """Let the elements read from `begin` to `end`; return in how many cycles one or more of them lost its bank."""
     lost, all_lost, led = 0, False, 0

@@ -2,7 +2,7 @@
 
 from ...hw.records import Filter, Kind, Source
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .directory import find
 from .hints import hint_time, take_hint
 from .predictor import predicted_time, take_predicted
@@ -22,7 +22,7 @@ def candidate_time(mem, cycle):
     return min(hint_time(mem), predicted_time(mem, cycle))
 
 
-@compiled
+@inlined
 def commit_candidate(mem, log, idle):
     """Take the candidate on offer and filter it."""
     predicted = predicted_time(mem, idle) <= idle
@@ -39,7 +39,7 @@ def commit_candidate(mem, log, idle):
     mem[f.R_IDLE] = idle + 3
 
 
-@compiled
+@inlined
 def _filter(mem, target, layer, expert, score, source):
     """Return a candidate's outcome, and its slot if it has one."""
     ahead = target - mem[f.R_CURRENT] - 1

@@ -4,14 +4,14 @@ from . import fields as f
 from .commit_candidate import candidate_time, commit_candidate
 from .commit_event import commit_close, commit_release
 from .commit_transfer import commit_fill, commit_miss, commit_prefetch
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .dma import engine_ready, status_time
 from .elements import release_time
 
 FILL, RELEASE, CLOSE, CANDIDATE, MISS, PREFETCH = range(6)
 
 
-@compiled
+@inlined
 def next_commit(mem):
     """Return when the port takes its next request, as far as is known now, and note which in R_COMMIT."""
     idle = mem[f.R_IDLE]
@@ -46,7 +46,7 @@ def _sooner(mem, first, cycle, kind):
     return first
 
 
-@compiled
+@inlined
 def commit(mem, store, cycle):
     """Take the request that `next_commit` has noted, in `cycle`."""
     kind = mem[f.R_COMMIT]

@@ -38,12 +38,17 @@ def _cache_folder() -> Path:
 _FOLDER = _cache_folder()
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into each of its callers: for what is called all the time, from few places."""
+    return compiled(function, forceinline=True)
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a function at its first call, with its callees."""
     config: Any = numba_config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(_FOLDER)
     try:
-        return njit(**OPTIONS)(function)
+        return njit(**OPTIONS, **options)(function)
     finally:
         config.CACHE_DIR = before

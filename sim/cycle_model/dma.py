@@ -1,7 +1,7 @@
 """The DMA controller: transfers, what the commit port orders about them, and their statuses."""
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .link import service_before
 from .plan import STATUS, cut_plan, extend_plan
 from .stalls import post
@@ -121,7 +121,7 @@ def beats_left(mem, cycle):
     return left
 
 
-@compiled
+@inlined
 def status_time(mem):
     """Return the first cycle in which a transfer's status is on offer."""
     if mem[f.R_BATCH_LEFT]:
@@ -142,7 +142,7 @@ def _first_complete(mem):
     return first
 
 
-@compiled
+@inlined
 def take_status(mem, cycle):
     """Take the status on offer in `cycle`, and return its entry: the lowest of the batch."""
     if mem[f.R_BATCH_LEFT] == 0:
@@ -162,7 +162,7 @@ def take_status(mem, cycle):
     return entry
 
 
-@compiled
+@inlined
 def _form_batch(mem):
     """Gather the transfers that are complete by now; `status_time` has found the first one."""
     formed, first = max(mem[f.R_FIRST_COMPLETE], mem[f.R_BATCH_TAKEN]), f.INF

@@ -1,7 +1,7 @@
 """Processing elements, the grants on their way to them and the releases on their way back."""
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .stalls import count_cycles, post
 
 QUEUED = 2
@@ -21,7 +21,7 @@ def push_grant(mem, cycle, expert, slot, status):
     mem[row, f.G_STATUS] = status
 
 
-@compiled
+@inlined
 def grant_time(mem):
     """Return when an element takes the next grant; INF if none is there, or all are busy."""
     if mem[f.R_GRANT_HEAD] == mem[f.R_GRANT_TAIL]:
@@ -34,7 +34,7 @@ def grant_time(mem):
     return f.INF if idle == f.INF else max(offered, idle)
 
 
-@compiled
+@inlined
 def take_grant(mem, cycle):
     """Let the lowest idle element take the next grant; return its row in `mem`."""
     element = f.ELEMENT
@@ -63,7 +63,7 @@ def _done_after(mem):
     return max(mem[f.C_EXPERT_CYCLES] - mem[f.C_EXPERT_BEATS], AFTER_READ) - 1
 
 
-@compiled
+@inlined
 def find_first_done(mem):
     """Find out when the first busy element offers its release; reads that wait for another's do not count."""
     finish = f.INF
@@ -73,7 +73,7 @@ def find_first_done(mem):
     mem[f.R_FIRST_DONE] = f.INF if finish == f.INF else finish + _done_after(mem)
 
 
-@compiled
+@inlined
 def push_time(mem):
     """Return when the next release enters its queue; INF if that is not known yet."""
     if mem[f.R_FIRST_DONE] == f.INF:
@@ -94,7 +94,7 @@ def _head(mem, column):
     return mem[f.RELEASE + mem[f.R_RELEASE_HEAD] % f.RELEASES, column]
 
 
-@compiled
+@inlined
 def push_release(mem, cycle):
     """Queue the release of the lowest element that offers one."""
     element, finished = f.ELEMENT, cycle - _done_after(mem)

@@ -1,7 +1,7 @@
 """ST-MoE's correlation tables: what they predict, what they learn, and how long the hardware takes to learn it."""
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 
 MAX_SCORE = 255
 MAX_CONFIDENCE, NEW_CONFIDENCE = 3, 2
@@ -64,7 +64,7 @@ def learn(mem, tables, predictor, layer, previous, members):
     return cycles
 
 
-@compiled
+@inlined
 def _learn_row(mem, experts, confidences, in_event, members):
     """Teach one row; return how many members are walked for replacements."""
     entries = mem[f.C_ROW_ENTRIES]

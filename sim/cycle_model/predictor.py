@@ -1,7 +1,7 @@
 """The predictors behind the event intake: when they take an event, what they predict and when they are free again."""
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .learner import learn, rank_experts, score_experts
 from .ranking import begin_ranking, ranked_row, take_ranked
 from .selection import begin_selection, take_selected
@@ -45,7 +45,7 @@ def take_event(mem, tables, number, layer, start, first_beat, last_beat, scanned
         mem[f.PREVIOUS + index, 0] = mem[f.MEMBER + index, 0]
 
 
-@compiled
+@inlined
 def _take_by_st_moe(mem, tables, predictor, number, layer, start, first_beat, last_beat, scanned, count):
     """Let one predictor of ST-MoE's predict and learn; return when it can take the next event's first beat."""
     target = layer + 1 if layer + 1 < mem[f.C_LAYERS] else 0
@@ -119,7 +119,7 @@ def release_predictions(mem, ended, cycle):
             _start(mem, prediction, max(mem[row, f.D_READY], released))
 
 
-@compiled
+@inlined
 def predicted_time(mem, cycle):
     """Return the first cycle from `cycle` on in which a predicted candidate is on offer; INF if none is known."""
     while mem[f.R_PREDICTION] < mem[f.R_PREDICTIONS]:
@@ -137,7 +137,7 @@ def predicted_time(mem, cycle):
     return f.INF
 
 
-@compiled
+@inlined
 def take_predicted(mem, cycle):
     """Take the candidate on offer; return its target event, layer, expert and score."""
     prediction = mem[f.R_PREDICTION]

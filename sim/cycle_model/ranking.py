@@ -7,7 +7,7 @@ was taken.
 """
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 
 GROUP = 16
 
@@ -44,7 +44,7 @@ def begin_ranking(mem, prediction):
     _offer(mem, prediction)
 
 
-@compiled
+@inlined
 def _offer(mem, prediction):
     """Find out when the held expert is on offer: when its successor is in the last stage, or none is left."""
     row, first = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(mem, prediction)
@@ -101,7 +101,7 @@ def _empty_groups(mem, row):
     return found
 
 
-@compiled
+@inlined
 def take_ranked(mem, prediction, cycle):
     """Take the expert on offer in `cycle`; the next one is held from then on, or later."""
     row, first = f.PREDICTION + prediction % f.PREDICTIONS, ranked_row(mem, prediction)

@@ -1,7 +1,7 @@
 """Which bucket each cycle falls into: the states that decide it change at known cycles, and all between are alike."""
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 
 
 @compiled
@@ -36,7 +36,7 @@ def _move_up(mem):
     mem[f.R_PENDING] -= gone
 
 
-@compiled
+@inlined
 def next_change(mem):
     """Return when the next posted change comes."""
     if mem[f.R_CHANGE_FIRST] == mem[f.R_PENDING]:
@@ -44,7 +44,7 @@ def next_change(mem):
     return mem[f.CHANGE + mem[f.R_CHANGE_FIRST], f.A_TIME]
 
 
-@compiled
+@inlined
 def apply_change(mem, kind, value):
     """Apply a change to what decides the buckets."""
     if kind == f.CHANGE_GRANTED:
@@ -83,7 +83,7 @@ def count_lost(mem, lost):
         mem[f.K_COMPUTE] -= lost
 
 
-@compiled
+@inlined
 def count_cycles(mem):
     """Put the cycles since the last change, all alike, into their bucket.
 

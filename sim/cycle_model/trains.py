@@ -8,7 +8,7 @@ change them any more.
 """
 
 from . import fields as f
-from .compiled import compiled
+from .compiled import compiled, inlined
 from .link import cycle_of, quotient, service_before
 
 SINK = 2
@@ -28,7 +28,7 @@ def service_end(mem, row, number):
     return mem[row, f.T_START] + rounds * mem[row, f.T_STRIDE] + beats * mem[f.C_CYCLES_PER_BEAT]
 
 
-@compiled
+@inlined
 def end_of(mem, row, number):
     """Return the cycle of the last beat of burst `number`."""
     return cycle_of(mem, service_end(mem, row, number) - 1)
@@ -96,7 +96,7 @@ def beats_before(mem, row, service):
     return min(rounds * whole + min(part, whole), mem[row, f.T_BEATS])
 
 
-@compiled
+@inlined
 def writes_of(mem, row, cycle):
     """Return how many beats of a train enter their bank before `cycle`."""
     return beats_before(mem, row, min(service_before(mem, cycle - SINK), mem[row, f.T_LIMIT]))
@@ -157,7 +157,7 @@ def _forget(mem):
     mem[f.R_TRAINS] -= kept_from
 
 
-@compiled
+@inlined
 def retire_trains(mem, cycle):
     """Count the beats of trains that were in the SRAM before `cycle`."""
     while mem[f.R_TRAIN_FIRST] < mem[f.R_TRAINS]:
