@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -13,13 +13,8 @@ from .dma_burst import LENGTH_BITS, burst_layout
 from .dma_legalizer import BurstLegalizer
 from .dma_read import ReadTracker
 from .dma_transfers import RETRY_BITS, TransferTable, slot_pulse
-from .interfaces import (
-    MAX_BURST_BEATS,
-    Axi4ReadSignature,
-    SinkSignature,
-    descriptor_layout,
-    status_layout,
-)
+from .interfaces import MAX_BURST_BEATS, Axi4ReadSignature, SinkSignature, descriptor_layout, status_layout
+from .watchdog import TIMEOUT_BITS, Watchdog
 
 PREFETCH, DEMAND = 0, 1
 """Classes of a transfer; also the ARID of a burst that is requested in that class."""
@@ -32,6 +27,7 @@ PULSES = (
     "retry",
     "error_response",
     "protocol_error",
+    "timed_out",
 )
 """Names of the one-bit observation outputs that counters count."""
 
@@ -104,6 +100,11 @@ class DmaController(wiring.Component):
     prefetch_request : Out(prefetch_request_layout)
     demand_busy, idle : Out(1)
         A demanded transfer is under way; nothing is, and no status waits.
+    timeout : In(24)
+        Cycles without an address taken or a beat come, while a transfer is under way, after which all such transfers
+        fail, or drain if aborted; 0 for never. A change counts at once. What still comes of them is thrown away.
+    overdue : Out(1)
+        Bursts of such transfers have not all come; `idle` waits for them.
     requesting : Out(1)
         Beats are left to be requested, the first time or again; only where tables lie in memory.
     beat_demand, beat_prefetch, beat_discarded : Out(1)
@@ -112,6 +113,8 @@ class DmaController(wiring.Component):
     burst, retry, error_response, protocol_error : Out(1)
         Pulses: a burst goes to AR; it is one fetched again; a burst ended with an error; a beat came for an ID with
         nothing outstanding (ignored), or with a wrong RLAST (beats are counted instead).
+    timed_out : Out(1)
+        Pulse: `timeout` has run out.
     """
 
     def __init__(self, *, config: UnitConfig):
@@ -132,6 +135,8 @@ class DmaController(wiring.Component):
             "qos_prefetch": In(4),
             "cache": In(4),
             "prot": In(3),
+            "timeout": In(TIMEOUT_BITS),
+            "overdue": Out(1),
             "prefetch_request": Out(prefetch_request_layout(config)),
             "demand_busy": Out(1),
             "idle": Out(1),
@@ -155,7 +160,7 @@ class DmaController(wiring.Component):
         m.submodules.prefetch_engine, m.submodules.demand_engine = engines
         # Bursts under way and bursts in here never exceed `outstanding`, since none is requested while one is here.
         again = SyncFIFOBuffered(width=burst_layout(config).size, depth=config.outstanding + 1)
-        m.submodules.again = again
+        m.submodules.again = ResetInserter(self.timed_out)(again)
 
         if config.pages_tables:
             ended = reader.ended.valid & reader.ended.error
@@ -164,6 +169,7 @@ class DmaController(wiring.Component):
         self._accept(m, engines, table)
         self._address_channel(m, engines, table, reader, again)
         self._burst_ends(m, engines, table, reader, again)
+        self._watch(m, table, reader)
         wiring.connect(m, wiring.flipped(self.sink), reader.sink)
         wiring.connect(m, wiring.flipped(self.status), table.status)
         m.d.comb += [
@@ -171,7 +177,7 @@ class DmaController(wiring.Component):
             table.abort.eq(self.abort),
             table.retries.eq(self.retries),
             self.demand_busy.eq(table.demand_busy),
-            self.idle.eq(~table.busy & ~self.axi.arvalid),
+            self.idle.eq(~table.busy & ~self.axi.arvalid & ~reader.overdue),
         ]
         return m
 
@@ -218,7 +224,7 @@ class DmaController(wiring.Component):
         chosen = Signal(burst_layout(self._config))
         demanded, valid = Signal(), Signal()
         # A burst whose error shows this cycle may come into the queue: it goes ahead of all others.
-        held = reader.ended.valid & reader.ended.error
+        held = (reader.ended.valid & reader.ended.error) | self.timed_out
         go = reader.room & ~held & (~self.axi.arvalid | self.axi.arready)
         with m.If(again.level.any()):
             self._choose_repeated(m, table, again, go, valid, chosen, demanded)
@@ -306,4 +312,20 @@ class DmaController(wiring.Component):
         ]
         for engine in engines:
             failed = table.failing & (ended.burst.transfer == engine.burst.transfer)
-            m.d.comb += engine.stop.eq(engine.active & (failed | self._named(self.abort, engine.burst)))
+            m.d.comb += engine.stop.eq(
+                engine.active & (failed | self.timed_out | self._named(self.abort, engine.burst))
+            )
+
+    def _watch(self, m, table, reader):
+        """Give up what memory does not serve; neither a burst's end nor a new burst falls into that cycle."""
+        m.submodules.watchdog = watchdog = Watchdog()
+        taken, came = self.axi.arvalid & self.axi.arready, self.axi.rvalid
+        m.d.comb += [
+            watchdog.limit.eq(self.timeout),
+            watchdog.waits.eq(table.waits),
+            watchdog.progress.eq(taken | came),
+            self.timed_out.eq(watchdog.expired),
+            table.fail.eq(self.timed_out),
+            reader.void.eq(self.timed_out),
+            self.overdue.eq(reader.overdue),
+        ]

@@ -35,8 +35,13 @@ class ReadTracker(wiring.Component):
         The read data channel.
     aborted : In
         A bit for each transfer: its data is not wanted any more.
+    void : In(1)
+        Pulse, not with `push`: no burst under way belongs to a transfer any more. What still comes of them, from this
+        cycle on, is thrown away, and their ends are not told.
+    overdue : Out(1)
+        Bursts that were made void have not all come.
     sink : Out(SinkSignature)
-        Gets every beat but those of aborted transfers and those of a burst from its first error response on.
+        Gets every beat but those of aborted transfers and void bursts and those of a burst from its first error on.
     ended : Out
         {valid, error, burst}: a burst's last beat came.
     beat_used, beat_discarded : Out(1), beat_id : Out(1)
@@ -62,6 +67,8 @@ class ReadTracker(wiring.Component):
                 "rresp": In(2),
                 "rlast": In(1),
                 "aborted": In(transfer_count(config)),
+                "void": In(1),
+                "overdue": Out(1),
                 "sink": Out(SinkSignature(config)),
                 "ended": Out(data.StructLayout({"valid": 1, "error": 1, "burst": burst})),
                 "beat_used": Out(1),
@@ -76,7 +83,7 @@ class ReadTracker(wiring.Component):
         m = Module()
         layout = burst_layout(self._config)
         expected, last, erring = Signal(), Signal(), Signal()
-        heads = self._queues(m, layout, expected & last)
+        heads, is_void = self._queues(m, layout, expected & last)
         awaited = self._awaited(m, expected & last)
         offsets = [Signal(LENGTH_BITS, name=f"offset_{rid}") for rid in range(2)]
         errors = [Signal(name=f"error_{rid}") for rid in range(2)]
@@ -94,12 +101,12 @@ class ReadTracker(wiring.Component):
                     offsets[rid].eq(Mux(last, 0, offset + 1)),
                     errors[rid].eq(erring & ~last),
                 ]
-        self._deliver(m, head, offset, expected, last, erring)
+        self._deliver(m, head, offset, expected, last, erring, is_void)
         return m
 
     def _queues(self, m, layout, pop):
-        """Return the oldest burst of each ID."""
-        heads = []
+        """Return the oldest burst of each ID, and whether that of `rid` is void."""
+        heads, overdue = [], []
         for rid in range(2):
             # One place more than bursts: the queue's output register counts as a place of its own.
             queue = SyncFIFOBuffered(width=layout.size, depth=self._config.outstanding + 1)
@@ -110,7 +117,15 @@ class ReadTracker(wiring.Component):
                 queue.r_en.eq(pop & (self.rid == rid)),
             ]
             heads.append(queue.r_data)
-        return heads
+            left = Signal.like(queue.level, name=f"overdue_{rid}")
+            ends = pop & (self.rid == rid)
+            with m.If(self.void):
+                m.d.sync += left.eq(queue.level - ends)
+            with m.Elif(ends & left.any()):
+                m.d.sync += left.eq(left - 1)
+            overdue.append(left.any())
+        m.d.comb += self.overdue.eq(overdue[0] | overdue[1])
+        return heads, self.void | Mux(self.rid, overdue[1], overdue[0])
 
     def _awaited(self, m, end):
         """Count bursts, all for the limit and accepted ones for each ID; return whether each ID awaits data."""
@@ -126,8 +141,8 @@ class ReadTracker(wiring.Component):
             awaited.append(accepted.any())
         return awaited
 
-    def _deliver(self, m, head, offset, expected, last, erring):
-        discard = erring | self.aborted.bit_select(head.transfer, 1)
+    def _deliver(self, m, head, offset, expected, last, erring, is_void):
+        discard = erring | is_void | self.aborted.bit_select(head.transfer, 1)
         m.d.sync += [
             Cat(self.sink.valid, self.beat_used).eq((expected & ~discard).replicate(2)),
             self.beat_discarded.eq(expected & discard),
@@ -136,7 +151,7 @@ class ReadTracker(wiring.Component):
             self.sink.slot.eq(head.slot),
             self.sink.beat.eq(head.first + offset),
             self.sink.data.eq(self.rdata),
-            self.ended.valid.eq(expected & last),
+            self.ended.valid.eq(expected & last & ~is_void),
             self.ended.error.eq(erring),
             self.ended.burst.eq(head),
         ]

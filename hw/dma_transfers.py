@@ -77,6 +77,8 @@ class TransferTable(wiring.Component):
     again, failing : Out(1)
         What follows from it, in the same cycle: the burst is to be fetched again; or the transfer fails now.
     promote, abort : In(slot_pulse)
+    fail : In(1)
+        Pulse, not with `taken` or `ended`: every transfer that still waits for memory has failed and waits no more.
     retries : In(4)
         Bursts of one transfer that may be fetched again.
     aborted, stopped, demanded : Out, a bit for each entry
@@ -85,6 +87,8 @@ class TransferTable(wiring.Component):
         `drained` of a waiting status may still rise: an abort counts until its status is taken.
     busy, demand_busy : Out(1)
         A transfer, or a demanded one, is under way or has a status waiting.
+    waits : Out(1)
+        A transfer is under way: beats are to be requested or to come.
     """
 
     def __init__(self, *, config: UnitConfig):
@@ -105,6 +109,7 @@ class TransferTable(wiring.Component):
                 "dropped": In(transfer_pulse(config)),
                 "promote": In(slot_pulse(config)),
                 "abort": In(slot_pulse(config)),
+                "fail": In(1),
                 "retries": In(RETRY_BITS),
                 "aborted": Out(count),
                 "stopped": Out(count),
@@ -112,6 +117,7 @@ class TransferTable(wiring.Component):
                 "status": Out(stream.Signature(status_layout(config))),
                 "busy": Out(1),
                 "demand_busy": Out(1),
+                "waits": Out(1),
             }
         )
 
@@ -128,6 +134,7 @@ class TransferTable(wiring.Component):
             self.demanded.eq(Cat(entry.demanded for entry in entries)),
             self.busy.eq(Cat(entry.valid for entry in entries).any()),
             self.demand_busy.eq(Cat(entry.valid & entry.demanded for entry in entries).any()),
+            self.waits.eq(Cat(self._unfinished(entry) for entry in entries).any()),
         ]
         erring = self.ended.valid & self.ended_error & ~self.stopped.bit_select(self.ended.transfer, 1)
         none_left = exhausted.bit_select(self.ended.transfer, 1)
@@ -156,6 +163,9 @@ class TransferTable(wiring.Component):
             self.free[0].eq(any_free & (lowest != highest)),
         ]
 
+    def _unfinished(self, entry: _Transfer) -> ValueLike:
+        return entry.valid & (entry.requesting | (entry.bursts != 0))
+
     def _follow(self, m, index: int, entry: _Transfer):
         def hit(pulse) -> ValueLike:
             return pulse.valid & (pulse.transfer == index)
@@ -173,6 +183,8 @@ class TransferTable(wiring.Component):
             m.d.sync += entry.demanded.eq(1)
         with m.If(named[1]):
             m.d.sync += [entry.aborted.eq(1), entry.requesting.eq(0)]
+        with m.If(self.fail & self._unfinished(entry)):
+            m.d.sync += [entry.failed.eq(1), entry.requesting.eq(0), entry.bursts.eq(0)]
         # Cleared while free rather than when opened, which is known late in the cycle; `bursts` ends at 0 by itself.
         with m.If(~entry.valid):
             m.d.sync += [entry.tries.eq(0), entry.aborted.eq(0), entry.failed.eq(0)]

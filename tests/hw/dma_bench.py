@@ -51,7 +51,8 @@ class Link:
     """How the memory behaves: one channel in address order, exactly timed, unless `seed` is set.
 
     With a seed each ID has its own order, and beats, ARREADY and status.ready come at random.
-    `error` is asked once for each burst, with its address.
+    `error` is asked once for each burst, with its address. Addresses are taken where `takes(cycle)`, beats come unless
+    `silent(cycle)`.
     """
 
     latency: int = 1
@@ -59,6 +60,8 @@ class Link:
     seed: int | None = None
     error: object = staticmethod(lambda address: False)
     status_ready: object = staticmethod(lambda cycle: True)
+    silent: object = staticmethod(lambda cycle: False)
+    takes: object = staticmethod(lambda cycle: True)
 
 
 @dataclass
@@ -87,6 +90,7 @@ class Bench:
                 "retry",
                 "error_response",
                 "protocol_error",
+                "timed_out",
             ),
             0,
         )
@@ -229,7 +233,8 @@ class Bench:
     def _choose(self, ctx):
         """Choose what memory and status sink do in the cycle that begins."""
         axi, link = self.dma.axi, self.link
-        queues = [queue for queue in self._queues if queue and queue[0][0] <= self.cycle]
+        silent = link.silent(self.cycle)
+        queues = [queue for queue in self._queues if queue and queue[0][0] <= self.cycle and not silent]
         if link.seed is not None:
             ctx.set(axi.arready, self._random.random() < 0.5)
             if self._random.random() < 0.3:
@@ -237,7 +242,7 @@ class Bench:
             self._random.shuffle(queues)
             ctx.set(self.dma.status.ready, self._random.random() < 0.3)
         else:
-            ctx.set(axi.arready, 1)
+            ctx.set(axi.arready, link.takes(self.cycle))
             ctx.set(self.dma.status.ready, bool(link.status_ready(self.cycle)))
         ctx.set(axi.rvalid, bool(queues))
         if queues:
