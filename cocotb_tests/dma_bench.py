@@ -26,6 +26,7 @@ SETTINGS = {
     "qos_prefetch": 3,
     "cache": 11,
     "prot": 5,
+    "timeout": 0,
 }
 
 

@@ -13,7 +13,7 @@ CONFIG = UNIT_PRESETS["tiny"].replace(commit_log=True)
 BENCHES = Path(__file__).parent
 PERIOD_NS = 10
 SEEDS = {"verilator": "1 2", "icarus": "1"}
-N_SCENES = 13
+N_SCENES = 15
 PAGED = CONFIG.replace(predictors=("st_moe",), table_window=3)
 PAGED_SCENES = "none st_moe errors commands everything"
 

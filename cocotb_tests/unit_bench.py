@@ -34,7 +34,9 @@ from unit_world import World
 PERIOD_NS = 10
 SEEDS = [int(seed) for seed in os.environ["UNIT_SEEDS"].split()]
 OFFSETS, FIELDS = register_offsets(CONFIG), field_table(CONFIG)
-TRANSFER_ERROR, ROUTE_FAULT, QUEUE_OVERFLOW, COMMAND_DONE, CONFIG_ERROR = (1 << bit for bit in range(5))
+TRANSFER_ERROR, ROUTE_FAULT, QUEUE_OVERFLOW, COMMAND_DONE, CONFIG_ERROR, TRANSFER_TIMEOUT, LAYER_ORDER = (
+    1 << bit for bit in range(7)
+)
 
 
 class Bench:
@@ -59,7 +61,7 @@ class Bench:
         self.world = World(dut, rng, self.scene, settings, self.model)
         self.registers = self.world.registers
         self.layers, self.events = self._script()
-        self.causes = self.expected_causes = self.hint_faults = 0
+        self.causes = self.expected_causes = self.hint_faults = self.cut = 0
         self.pinned: list[tuple[int, int]] = []
         self.over = False
 
@@ -120,7 +122,7 @@ class Bench:
             while not await self._field("idle"):
                 pass
             self.loading = self._table_traffic()
-        await registers.write([(OFFSETS["IRQ_ENABLE"], 31), (OFFSETS["COUNTER_CONTROL"], 2)])
+        await registers.write([(OFFSETS["IRQ_ENABLE"], 127), (OFFSETS["COUNTER_CONTROL"], 2)])
 
     # What comes in
 
@@ -129,8 +131,13 @@ class Bench:
         for number in range(self.scene.n_events):
             beats = self._beats(number)
             self.model.offer_event(beats)
-            world.route.queue.extend(beat._asdict() for beat in beats)
+            cut = rng.random() < self.scene.cut
+            sent = [*beats[:-1], beats[-1]._replace(last=not cut)]
+            world.route.queue.extend(beat._asdict() for beat in sent)
             await self._until(world.route.is_empty)
+            if cut:
+                self.cut += 1
+                await self._until(lambda closed=number + 1: world.seen[Kind.CLOSE] == closed)
             self._hint(number)
             if rng.random() >= self.scene.rush:
                 await self._until(lambda sent=number + 1: world.seen[Kind.END] == sent)
@@ -248,11 +255,13 @@ class Bench:
         assert {name: found[name] for name in expected} == expected
         assert not (broken := broken_laws(found)), broken
         others = {
-            "events": scene.n_events, "route_faults": model.faults, "error_grants": world.errors,
+            "events": scene.n_events, "route_faults": model.faults + self.cut, "error_grants": world.errors,
             "hint_faults": self.hint_faults if self.settings["hints"] else 0, "demand_issued": world.seen["demand"],
             "bank_conflicts": sum(element.conflicts for element in world.elements), "bursts": world.slave.bursts,
+            "layer_skips": world.skips,
         }  # fmt: skip
         assert {name: counters[name] for name in others} == others
+        assert (counters["bus_timeouts"] > 0) == ("bus_timeout" in scene.settings) and counters["protocol_errors"] == 0
         assert sum(counters[f"{kind}_beats"] for kind in ("demand", "prefetch", "discarded")) == world.slave.beats
         assert counters["retries"] or not scene.transient
         assert sum(element.words for element in world.elements) == self.settings["expert_beats"] * (
@@ -262,14 +271,16 @@ class Bench:
         assert await self._field("event_number") == scene.n_events - 1
         assert (await self._field("failed_layer"), await self._field("failed_expert")) == world.failed_key
         for cause, holds in (
-            (TRANSFER_ERROR, world.seen[Kind.FILL, Fill.FAILED]), (ROUTE_FAULT, model.faults),
-            (QUEUE_OVERFLOW, counters["overflow"]),
+            (TRANSFER_ERROR, world.seen[Kind.FILL, Fill.FAILED]), (ROUTE_FAULT, model.faults + self.cut),
+            (QUEUE_OVERFLOW, counters["overflow"]), (TRANSFER_TIMEOUT, counters["bus_timeouts"]),
+            (LAYER_ORDER, world.skips),
         ):  # fmt: skip
             self.expected_causes |= cause if holds else 0
         assert (self.causes, self.dut.irq.value) == (self.expected_causes, 0)
         for sign in scene.must:
             assert world.seen[sign], f"the scene has no {sign!r}"
         assert model.faults > 0 or not scene.faults
+        assert self.cut > 0 or not scene.cut
 
     async def _check_disabled_tables(self):
         """Before they are enabled there is no table to access, and memory is left alone."""

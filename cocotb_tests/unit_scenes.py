@@ -23,11 +23,12 @@ if CONFIG.table_window:
 class Scene:
     """A run: what is set, how the world behaves, and which records must have come.
 
-    Probabilities: `gap` and `stall` per cycle on our and on the third party's handshakes, `slow` per bus word that it
-    waits for some of `latency` cycles, `bad` and `transient` per expert to fail always or for a while, `faults` per
-    beat to be a wrong one, `right` and `wrong` of a hint for an expert that comes and for another, `repeat` that an
-    event is that of the step before, `rush` that an event is not waited for. `attention` cycles lie between events,
-    `compute` between a last word and its release, and `commands` between commands; none if it is 0.
+    Probabilities: `gap` and `stall` per cycle on our and on the third party's handshakes, `slow` per bus word that
+    it waits for some of `latency` cycles, `bad` and `transient` per expert to fail always or for a while, `faults`
+    per beat to be a wrong one, `cut` per event that its last beat is not marked, `right` and `wrong` of a hint for
+    an expert that comes and for another, `repeat` that an event is that of the step before, `rush` that an event is
+    not waited for. `attention` cycles lie between events, `compute` between a last word and its release, and
+    `commands` between commands; none if it is 0.
     """
 
     settings: dict = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Scene:
     bad: float = 0.0
     transient: float = 0.0
     faults: float = 0.0
+    cut: float = 0.0
     right: float = 0.7
     wrong: float = 0.15
     repeat: float = 0.3
@@ -72,6 +74,11 @@ SCENES = {
     ),
     "errors": Scene(HINTS | {"hints_first": 1}, **ERRORS),
     "faults": Scene(HINTS | {"n_layers": 3, "n_experts": 6}, faults=0.3),
+    "silence": Scene(
+        HINTS | {"bus_timeout": 60}, slow=0.01, latency=(50, 400), transient=0.2,
+        must=((Kind.FILL, Fill.FAILED), (Kind.RELEASE, GrantStatus.ERROR), (Kind.FILL, Fill.DONE)),
+    ),
+    "cut": Scene(HINTS | {"route_timeout": 40}, cut=0.4),
     "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=24, commands=120, must=(
         Kind.FLUSH, (Kind.PIN, Sweep.PIN), (Kind.FREE, Sweep.INVALIDATE), (Kind.CANDIDATE, Filter.EXPIRED),
     )),

@@ -27,6 +27,9 @@ class EventCommits(CommitActions):
                 m, Kind.CLOSE, outcome=self.intake.sequence_start, layer=self.intake.layer,
                 expert=self.intake.n_members, deadline=self.current + 1,
             )  # fmt: skip
+            following = Mux(self.current_layer + 1 >= self.settings.n_layers, 0, self.current_layer + 1)
+            begins = self.intake.sequence_start & (self.intake.layer == 0)
+            m.d.comb += self.layer_skip.eq(self.started & ~begins & (self.intake.layer != following))
             m.d.sync += [
                 self.current.eq(self.current + 1),
                 self.current_layer.eq(self.intake.layer),

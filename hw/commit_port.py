@@ -1,6 +1,6 @@
 """The one port through which every change of the residency directory passes, one commit at a time."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
@@ -32,8 +32,19 @@ from .settings import settings_layout
 from .victim_search import SearchSignature
 
 
+def patience_bits(config: UnitConfig) -> int:
+    """Return b: 2**b candidates may go before a miss that could be issued.
+
+    As many as name every expert of every event within the horizon, and those of one prediction, or more: a stream that
+    says nothing twice never meets the bound.
+    """
+    return bits_for((config.horizon + 1) * config.max_experts)
+
+
 class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
     """Takes fills, releases, event closes, commands, candidates and slot searches, in this precedence.
+
+    While a miss could be issued, 2**`patience_bits` candidates at most are taken; then the miss goes first.
 
     docs/unit-rules.md states what each commit does. Each leaves its record on `record` a cycle later.
 
@@ -55,6 +66,11 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
         The DMA controller. A descriptor is only offered while its stream is ready.
     grant
         Experts that may be computed, in order of readiness; the receiver must always be ready.
+    renew, renewing
+        Pulse, while no event is open: from now on other bytes are the experts'. Before anything else every slot is
+        emptied, as by INVALIDATE_ALL; until then `renewing` is 1.
+    layer_skip
+        Pulse: the event that closes is not of the layer after the last one's, nor of layer 0 at a sequence's start.
     current, current_layer, started
         Number and layer of the last closed event, and whether there was one.
     classifying, blocked, quiesced, busy
@@ -93,6 +109,9 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
                 "busy": Out(1),
                 "classifying": Out(1),
                 "blocked": Out(1),
+                "renew": In(1),
+                "renewing": Out(1),
+                "layer_skip": Out(1),
                 "fault": Out(1),
                 "record_valid": Out(1),
                 "record": Out(record_layout()),
@@ -117,6 +136,7 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
         self._sweep_kind = Signal(Sweep)
         self._sweep_slot = Signal(config.slot_bits)
         self._taken = Signal(candidate_layout(config))
+        self._overtaken = Signal(patience_bits(config) + 1)
         self._select_lane(m)
         self._issue_registers(m)
         self._abort_condition(m)
@@ -145,6 +165,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
             self.record.eq(self._record),
             self.record_unused.eq(self._flags.unused),
         ]
+        with m.If(self.renew):
+            m.d.sync += self.renewing.eq(1)
         m.d.comb += [
             self.promote.slot.eq(self._slot),
             self.abort.slot.eq(self._slot),
@@ -160,9 +182,13 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
         ]
 
     def _idle(self, m):
+        may_demand = self.misses.head_valid & self.demand.ready & ~self.blocked
         may_prefetch = self.queue.head_valid & self.misses.empty & self.prefetch.ready & ~self.quiesced
         with m.State("IDLE"):
-            with m.If(self.status.valid):
+            with m.If(self.renewing):
+                m.d.sync += self.renewing.eq(0)
+                self._start_sweep(m, Sweep.RENEW)
+            with m.Elif(self.status.valid):
                 self._read_slot(m, self.status.payload.slot)
                 m.next = "FILL"
             with m.Elif(self.release.valid):
@@ -172,7 +198,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
                 m.next = "CLOSE"
             with m.Elif(self.command.valid):
                 self._dispatch_command(m)
-            with m.Elif(self.candidate.valid):
+            with m.Elif(self.candidate.valid & ~(may_demand & self._overtaken[-1])):
+                m.d.sync += self._overtaken.eq(Mux(may_demand, self._overtaken + 1, 0))
                 m.d.comb += [
                     self.candidate.ready.eq(1),
                     self.directory.find_key.layer.eq(self.candidate.payload.layer),
@@ -180,8 +207,9 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
                 ]
                 m.d.sync += self._taken.eq(self.candidate.payload)
                 m.next = "CANDIDATE_KEY"
-            with m.Elif(self.misses.head_valid & self.demand.ready & ~self.blocked):
+            with m.Elif(may_demand):
                 m.d.sync += [
+                    self._overtaken.eq(0),
                     self._is_demand.eq(1),
                     self._issue_key.layer.eq(self.intake.layer),
                     self._issue_key.expert.eq(self.misses.head),

@@ -51,7 +51,8 @@ class SweepCommits(CommitActions):
             m.d.sync += self._sweep_slot.eq(following)
             self._sweep_one(m)
             with m.If(following == config.slots):
-                m.d.comb += self.command.done.eq(self._sweep_kind != Sweep.EVENT_END)
+                by_command = (self._sweep_kind != Sweep.EVENT_END) & (self._sweep_kind != Sweep.RENEW)
+                m.d.comb += self.command.done.eq(by_command)
                 m.next = "IDLE"
 
     def _sweep_one(self, m):
@@ -73,6 +74,11 @@ class SweepCommits(CommitActions):
                     self._free(m, Sweep.EVENT_END)
                 with m.Elif(flags.state == SlotState.FILLING):
                     self._abort(m, Sweep.EVENT_END)
+            with m.Case(Sweep.RENEW), m.If(free_to_go):
+                with m.If(resident):
+                    self._free(m, Sweep.RENEW)
+                with m.Elif(flags.state == SlotState.FILLING):
+                    self._abort(m, Sweep.RENEW)
             with m.Case(Sweep.INVALIDATE), m.If(selected & free_to_go):
                 with m.If(resident):
                     self._free(m, Sweep.INVALIDATE)

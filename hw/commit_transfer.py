@@ -48,26 +48,32 @@ class TransferCommits(CommitActions):
                 m.next = "ISSUE"
         with m.State("ISSUE"):
             m.d.comb += self._slot.eq(self.search.slot)
-            issued = {
-                VictimClass.FREE: Issue.FREE,
-                VictimClass.PASSED: Issue.EVICT,
-                VictimClass.COMING: Issue.EVICT,
-                VictimClass.OWN_RELEASED: Issue.OWN_RELEASED,
-            }
-            with m.Switch(self.search.found):
-                for victim, outcome in issued.items():
-                    with m.Case(victim):
-                        self._log_issue(m, outcome, self._slot)
-                        self._allocate(m)
-                with m.Case(VictimClass.IN_FLIGHT):
-                    self._log_issue(m, Issue.ABORT, self._slot)
-                    self._stop_transfer(m)
-                    m.d.sync += self.blocked.eq(1)
-                with m.Default():
-                    self._log_issue(m, Mux(self._is_demand, Issue.WAIT, Issue.NO_VICTIM), 0)
-                    m.d.sync += self.blocked.eq(self._is_demand)
-                    m.d.comb += self.queue.pop.eq(~self._is_demand)
+            # A prefetch whose address has just changed stays queued.
+            with m.If(~self.renewing):
+                self._issue_found(m)
             m.next = "IDLE"
+
+    def _issue_found(self, m):
+        """Take the slot that the search has found, or note that there is none."""
+        issued = {
+            VictimClass.FREE: Issue.FREE,
+            VictimClass.PASSED: Issue.EVICT,
+            VictimClass.COMING: Issue.EVICT,
+            VictimClass.OWN_RELEASED: Issue.OWN_RELEASED,
+        }
+        with m.Switch(self.search.found):
+            for victim, outcome in issued.items():
+                with m.Case(victim):
+                    self._log_issue(m, outcome, self._slot)
+                    self._allocate(m)
+            with m.Case(VictimClass.IN_FLIGHT):
+                self._log_issue(m, Issue.ABORT, self._slot)
+                self._stop_transfer(m)
+                m.d.sync += self.blocked.eq(1)
+            with m.Default():
+                self._log_issue(m, Mux(self._is_demand, Issue.WAIT, Issue.NO_VICTIM), 0)
+                m.d.sync += self.blocked.eq(self._is_demand)
+                m.d.comb += self.queue.pop.eq(~self._is_demand)
 
     def _drop_present(self, m):
         """Drop a queued prefetch whose expert a demand has brought meanwhile, so that no key gets two slots."""

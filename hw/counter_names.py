@@ -84,12 +84,14 @@ COUNTERS = {
     "bursts": Counter("Read bursts requested."),
     "retries": Counter("Read bursts requested again after an error."),
     "bank_conflicts": Counter("Reads that PEs had to repeat: bank busy.", CYCLE_WIDTH, Advance.COUNT),
-    "route_faults": Counter("Router beats dropped: duplicate within a token, or out of range."),
+    "route_faults": Counter("Router beats dropped (duplicate, out of range), stray releases, events that timed out."),
     "hint_faults": Counter("Hint beats dropped: layer or expert out of range."),
     "predictor_wait": _cycles("Cycles in which a prediction waited for updates of its table."),
     "route_wait": _cycles("Cycles in which a router beat waited, more than an event being ahead of the predictors."),
     "bus_errors": Counter("Read bursts that ended with an error response."),
     "protocol_errors": Counter("Read beats that nothing had asked for, or with a wrong RLAST."),
+    "bus_timeouts": Counter("Times that memory was silent for BUS_TIMEOUT cycles and all transfers ended."),
+    "layer_skips": Counter("Events of a layer that does not follow the last one's, but for a sequence's start at 0."),
 }  # fmt: skip
 """Name -> counter, in the order of the register window."""
 

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, SCORE_BITS, UnitConfig, bits_for
 from .interfaces import event_stream, member_layout, route_layout
+from .watchdog import TIMEOUT_BITS, Watchdog
 
 
 class EventIntake(wiring.Component):
@@ -20,9 +21,10 @@ class EventIntake(wiring.Component):
 
     Latency: `closed` and the header are valid `latency` = 1 cycle after the last beat is taken, and a member
     comes out of `event` `event_latency` = 2 cycles after its beat. Throughput: 1 beat a cycle. One cycle more
-    per step, for `apply`. At most one beat more than `max_experts`, a whole event, waits for the predictors;
-    while they hold up more, `route` stalls. Closed takes no beats: the cycle after `event_end` can take the
-    next event's first.
+    per step, for `apply`. An event whose beats stay away for `timeout` cycles closes as with `last`, a cycle or,
+    while predictors hold `event` up, another `timeout` later. At most one beat more than `max_experts`, a whole
+    event, waits for the predictors; while they hold up more, `route` stalls. Closed takes no beats: the cycle after
+    `event_end` can take the next event's first.
 
     Members
     -------
@@ -40,6 +42,10 @@ class EventIntake(wiring.Component):
         `expert` and `score` then mean nothing.
     predictor_wait : Out
         High in each cycle in which a beat waits because `event` is held up.
+    timeout : In
+        Cycles without a beat in an event that has begun, after which it closes; 0 for never. A change counts at once.
+    watching : Out
+        They are counted.
     closed : Out
         High from the cycle after the last beat to the cycle of `event_end`.
     event_end : In
@@ -53,7 +59,7 @@ class EventIntake(wiring.Component):
     query_expert : In, query_member : Out
         Combinational: is the expert a member of the event so far?
     fault : Out
-        High in each cycle in which a faulty beat is taken.
+        High in each cycle in which a faulty beat is taken, or an event closes by `timeout`.
     """
 
     latency = 1
@@ -71,6 +77,8 @@ class EventIntake(wiring.Component):
                 "apply": Out(1),
                 "event": Out(event_stream(config)),
                 "predictor_wait": Out(1),
+                "timeout": In(TIMEOUT_BITS),
+                "watching": Out(1),
                 "closed": Out(1),
                 "event_end": In(1),
                 "number": Out(EVENT_BITS),
@@ -95,6 +103,7 @@ class EventIntake(wiring.Component):
         self._is_valid = Signal()
         self._contributes = Signal()
         self._is_new = Signal()
+        self._cut_off = Signal()
 
     def elaborate(self, platform):
         """Build the checks, the handshake, the stores and the header."""
@@ -110,10 +119,11 @@ class EventIntake(wiring.Component):
             ),
             self._contributes.eq(self._is_valid & (self._n_contributed < self.topk_value)),
             self._is_new.eq(self._contributes & ~self._in_event.bit_select(beat.expert, 1)),
-            self.fault.eq(self._do_beat & ~self._is_valid),
+            self.fault.eq(self._do_beat & ~self._is_valid | self._cut_off),
             self.query_member.eq(self._in_event.bit_select(self.query_expert, 1)),
         ]
         self._elaborate_handshake(m)
+        self._elaborate_timeout(m)
         self._elaborate_members(m)
         self._elaborate_event_stream(m)
         with m.If(self._do_beat):
@@ -148,6 +158,19 @@ class EventIntake(wiring.Component):
             m.d.sync += applied.eq(1)
         with m.If(self.closed & self.event_end):
             m.d.sync += applied.eq(0)
+
+    def _elaborate_timeout(self, m):
+        """Close an event whose last beat does not come; no beat is taken in that cycle."""
+        m.submodules.watchdog = watchdog = Watchdog()
+        collecting = self._begun & ~self.closed & ~self.route.valid
+        m.d.comb += [
+            watchdog.limit.eq(self.timeout),
+            watchdog.waits.eq(collecting),
+            self.watching.eq(self._begun & ~self.closed & (self.timeout != 0)),
+            self._cut_off.eq(watchdog.expired & collecting & self._can_push),
+        ]
+        with m.If(self._cut_off):
+            m.d.sync += [self.closed.eq(1), self._in_token.eq(0), self._n_contributed.eq(0)]
 
     def _elaborate_beat(self, m):
         """Account for the beat that is taken in this cycle."""
@@ -196,14 +219,16 @@ class EventIntake(wiring.Component):
         m.submodules.waiting = waiting = SyncFIFOBuffered(width=layout.size, depth=self._config.max_experts + 1)
         m.d.comb += [
             member.event.eq(self.number),
-            member.layer.eq(Mux(self._layer_known, self.layer, Mux(beat.layer < self.n_layers, beat.layer, 0))),
+            member.layer.eq(
+                Mux(self._layer_known | self._cut_off, self.layer, Mux(beat.layer < self.n_layers, beat.layer, 0))
+            ),
             member.expert.eq(beat.expert),
             member.score.eq(beat.score),
             member.sequence_start.eq(Mux(self._begun, self.sequence_start, beat.sequence_start)),
-            member.member.eq(self._is_new),
-            member.last.eq(beat.last),
+            member.member.eq(self._is_new & ~self._cut_off),
+            member.last.eq(beat.last | self._cut_off),
             waiting.w_data.eq(member),
-            waiting.w_en.eq(self._do_beat & (self._is_new | beat.last)),
+            waiting.w_en.eq(self._do_beat & (self._is_new | beat.last) | self._cut_off),
             self._can_push.eq(waiting.w_rdy),
             self.event.valid.eq(waiting.r_rdy),
             self.event.payload.eq(waiting.r_data),

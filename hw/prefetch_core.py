@@ -51,6 +51,8 @@ class PrefetchCore(wiring.Component):
     axi : Out(Axi4ReadSignature), or Out(Axi4Signature) where tables lie in memory
     settings : In(settings_layout)
         Copied at a step's first event.
+    readdressed : In
+        Settings that say which bytes an expert is have changed, and `apply` has not come since.
     topk_layer : Out, topk_value : In
         Look-up of the per-layer top-k, combinational.
     awake : Out
@@ -78,6 +80,7 @@ class PrefetchCore(wiring.Component):
                 "read": In(SlotReadSignature(config)).array(config.n_pe),
                 "axi": Out(memory_signature(config)),
                 "settings": In(settings_layout(config)),
+                "readdressed": In(1),
                 "awake": Out(1),
                 "apply": Out(1),
                 "topk_layer": Out(config.layer_bits),
@@ -135,6 +138,9 @@ class PrefetchCore(wiring.Component):
         m.d.comb += [
             self.apply.eq(self._intake.apply | ~self._commit.started),
             self._commit.settings.eq(active),
+            self._commit.renew.eq(self._intake.apply & self._commit.started & self.readdressed),
+            self._intake.timeout.eq(self.settings.route_timeout),
+            self._dma.timeout.eq(self.settings.bus_timeout),
             self._budget.budget.eq(active.budget),
             self._merge.hints_first.eq(active.hints_first),
             self._merge.hints_enable.eq(active.hints),
@@ -307,6 +313,8 @@ class PrefetchCore(wiring.Component):
             pulse.hint_faults.eq(self._merge.fault),
             pulse.predictor_wait.eq(self._predictors.wait),
             pulse.route_wait.eq(self._intake.predictor_wait),
+            pulse.layer_skips.eq(commit.layer_skip),
+            pulse.bus_timeouts.eq(dma.timed_out),
             pulse.bus_errors.eq(dma.error_response),
             pulse.protocol_errors.eq(self._protocol_error),
         ]
@@ -329,6 +337,7 @@ class PrefetchCore(wiring.Component):
             state.event_number.eq(commit.current),
             state.event_open.eq(self._intake.closed),
             state.quiesced.eq(commit.quiesced),
+            state.overdue.eq(dma.overdue),
             state.idle.eq(~waiting & ~queued & ~commit.busy & dma.idle & ~self._predictors.busy),
             faults.transfer_error.eq(
                 commit.record_valid & (record.kind == Kind.FILL) & (record.outcome == Fill.FAILED)
@@ -337,6 +346,8 @@ class PrefetchCore(wiring.Component):
             faults.expert.eq(record.expert),
             faults.route_fault.eq(self._intake.fault | commit.fault),
             faults.queue_overflow.eq(self._counts.pulse.overflow),
+            faults.transfer_timeout.eq(dma.timed_out),
+            faults.layer_order.eq(commit.layer_skip),
         ]
         with m.If(self._intake.apply):
             m.d.sync += state.step_number.eq(state.step_number + 1)
@@ -347,7 +358,7 @@ class PrefetchCore(wiring.Component):
         arrives = self.route.valid | self.hint.valid | self.release.valid | dma.status.valid | self.command.valid
         leaves = self._grants.r_rdy & self._grants.r_en
         passes = intake.event.valid | merge.candidate.valid | self._predictors.busy
-        commits = commit.busy | commit.classifying | commit.record_valid
+        commits = commit.busy | commit.classifying | commit.record_valid | commit.renewing | intake.watching
         issues = (self._misses.r_rdy & dma.demand.ready & ~commit.blocked) | (
             self._queue.head.valid & (self._misses.level == 0) & dma.prefetch.ready & ~commit.quiesced
         )

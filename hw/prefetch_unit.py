@@ -87,6 +87,7 @@ class PrefetchUnit(wiring.Component):
         m.d.comb += [
             core.settings.eq(registers.settings),
             registers.apply.eq(core.apply),
+            core.readdressed.eq(registers.readdressed),
             registers.topk_layer.eq(core.topk_layer),
             core.topk_value.eq(registers.topk_value),
             registers.state.eq(core.state),

@@ -120,6 +120,8 @@ class Sweep(IntEnum):
     UNPIN = 3
     WRONG = 4
     """The abort policy: its event came without it."""
+    RENEW = 5
+    """Other bytes are the experts' from this step on."""
 
 
 class VictimPolicy(IntEnum):

@@ -14,18 +14,24 @@ from .register_reads import RegisterReads
 from .register_writes import RegisterWrites
 from .settings import settings_layout
 
+FAULTS = ("transfer_error", "route_fault", "queue_overflow", "transfer_timeout", "layer_order")
+"""Causes of an interrupt that the core tells of."""
+
+ADDRESSING = ("EXPERT_BEATS", "BASE", "LAYER_STRIDE", "EXPERT_STRIDE")
+"""Registers that say which bytes an expert is."""
+
 
 def unit_state_layout() -> data.StructLayout:
     """Return what the core tells of itself; the registers of the same names say what it means."""
     return data.StructLayout({
-        "idle": 1, "event_open": 1, "quiesced": 1, "event_number": 32, "step_number": 32,
+        "idle": 1, "event_open": 1, "quiesced": 1, "overdue": 1, "event_number": 32, "step_number": 32,
     })  # fmt: skip
 
 
 def faults_layout(config: UnitConfig) -> data.StructLayout:
     """Return the causes of an interrupt, one cycle each; `layer` and `expert` count with `transfer_error`."""
     return data.StructLayout({
-        "transfer_error": 1, "route_fault": 1, "queue_overflow": 1,
+        **dict.fromkeys(FAULTS, 1),
         "layer": config.layer_bits, "expert": config.expert_bits,
     })  # fmt: skip
 
@@ -65,6 +71,8 @@ class RegisterBank(RegisterWrites, RegisterReads):
         To the predictors' correlation tables.
     weights : Out(WeightPortSignature), only with predictor `weights`
         To its tables.
+    readdressed : Out
+        A register was written, since the last `apply`, that says which bytes an expert is.
     irq : Out
         Interrupt, level.
     awake : Out
@@ -94,6 +102,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
                 "faults": In(faults_layout(config)),
                 "counters": Out(CounterPortSignature(config)),
                 "tables": Out(TableSignature(config)).array(len(config.predictors)),
+                "readdressed": Out(1),
                 "irq": Out(1),
                 "awake": Out(1),
             }
@@ -115,7 +124,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
         return m
 
     def _drive_outputs(self, m: Module) -> None:
-        told = self.faults.transfer_error | self.faults.route_fault | self.faults.queue_overflow
+        told = Cat(self.faults[name] for name in FAULTS).any()
         for register in self._map.values():
             for field in register.fields:
                 if field.name in self.settings.shape().members:
@@ -142,12 +151,16 @@ class RegisterBank(RegisterWrites, RegisterReads):
             rejected.eq(write.valid & write.done & write.error),
             causes.eq(Cat(
                 faults.transfer_error, faults.route_fault, faults.queue_overflow,
-                command.valid & command.done, rejected,
+                command.valid & command.done, rejected, faults.transfer_timeout, faults.layer_order,
             )),
         ]  # fmt: skip
         with m.If(write.valid & ~write.error & (write.address == self._word("IRQ_STATUS"))):
             m.d.comb += cleared.eq(self._new)
         m.d.sync += self._irq.eq(self._irq & ~cleared | causes)
+        moved = Cat(
+            write.address == self._word(name) + word for name in ADDRESSING for word in range(self._map[name].words)
+        ).any()
+        m.d.sync += self.readdressed.eq((self.readdressed & ~self.apply) | (write.valid & ~write.error & moved))
         with m.If(faults.transfer_error):
             m.d.sync += [self._failed.layer.eq(faults.layer), self._failed.expert.eq(faults.expert)]
         with m.If(command.valid & command.done):

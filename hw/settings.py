@@ -1,6 +1,7 @@
 """What software may change while the unit runs: the register bank's output, the core's input.
 
-The core uses a copy that it takes at a step's first event, so a step never sees half a change.
+The core uses a copy that it takes at a step's first event, so a step never sees half a change; the timeouts, and where
+tables lie, act at once.
 """
 
 from amaranth.lib import data
@@ -8,6 +9,7 @@ from amaranth.lib import data
 from .config import UnitConfig, bits_for
 from .interfaces import MAX_BURST_BEATS
 from .records import AbortPolicy, VictimPolicy
+from .watchdog import TIMEOUT_BITS
 
 
 def settings_layout(config: UnitConfig) -> data.StructLayout:
@@ -31,6 +33,8 @@ def settings_layout(config: UnitConfig) -> data.StructLayout:
             "victim_policy": VictimPolicy,
             "abort_policy": AbortPolicy,
             "evict_at_event_end": 1,
+            "route_timeout": TIMEOUT_BITS,
+            "bus_timeout": TIMEOUT_BITS,
             "outstanding": bits_for(config.outstanding + 1),
             "burst_beats": bits_for(MAX_BURST_BEATS + 1),
             "retries": 4,

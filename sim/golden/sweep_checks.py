@@ -29,10 +29,11 @@ class SweepChecks(UnitState):
         self._abort_fill(slot)
 
     def _sweep(self, record: Record) -> None:
-        if not self._due and record.outcome == Sweep.INVALIDATE:
-            if not self._commands.take(Command(Kind.FREE, Sweep.INVALIDATE)):
-                self._refuse("no INVALIDATE that was not commanded", record)
-            self._start_sweep((s for s in self._directory.slots if not s.pinned), Sweep.INVALIDATE)
+        if not self._due and record.outcome in (Sweep.INVALIDATE, Sweep.RENEW):
+            reason = Sweep(record.outcome)
+            if not self._commands.take(Command(Kind.FREE, reason)):
+                self._refuse(f"no {reason.name} that was not commanded", record)
+            self._start_sweep((s for s in self._directory.slots if not s.pinned), reason)
         if not self._due or self._due[0][0] != record.kind:
             self._refuse("no sweep of a slot that is to stay", record)
         slot, reason = self._due[0][1]

@@ -54,6 +54,10 @@ class UnitModel(EventChecks, TransferChecks, CandidateChecks, SweepChecks):
         """Take the command to free all slots that the open event has not pinned."""
         self._commands.give(Command(Kind.FREE, Sweep.INVALIDATE))
 
+    def offer_renewal(self) -> None:
+        """Take the change, at the next step, of which bytes the experts are."""
+        self._commands.give(Command(Kind.FREE, Sweep.RENEW))
+
     def offer_pin(self, layer: int, expert: int) -> None:
         """Take the command to keep an expert, if it is resident, until it is unpinned."""
         self._commands.give(Command(Kind.PIN, Sweep.PIN, layer, expert))

@@ -52,7 +52,7 @@ class Link:
 
     With a seed each ID has its own order, and beats, ARREADY and status.ready come at random.
     `error` is asked once for each burst, with its address. Addresses are taken where `takes(cycle)`, beats come unless
-    `silent(cycle)`.
+    `silent(cycle)`, and RLAST is wrong where `wrong_last(address)`.
     """
 
     latency: int = 1
@@ -62,6 +62,7 @@ class Link:
     status_ready: object = staticmethod(lambda cycle: True)
     silent: object = staticmethod(lambda cycle: False)
     takes: object = staticmethod(lambda cycle: True)
+    wrong_last: object = staticmethod(lambda address: False)
 
 
 @dataclass
@@ -250,4 +251,4 @@ class Bench:
             ctx.set(axi.rid, rid)
             ctx.set(axi.rdata, word_at(self.config, address))
             ctx.set(axi.rresp, resp)
-            ctx.set(axi.rlast, last)
+            ctx.set(axi.rlast, last ^ bool(link.wrong_last(address)))

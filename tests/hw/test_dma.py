@@ -194,6 +194,21 @@ def test_errors_are_retried_as_often_as_allowed(retries, errors):
         assert len(bench.bursts) < 8 + retries, "a failed transfer went on requesting"
 
 
+def test_beats_are_counted_where_rlast_is_wrong():
+    """It is missing on one burst and comes early on another."""
+    bench = Bench(TINY, Link(latency=3, wrong_last=lambda address: address in (28, 44)), {"burst_beats": 8})
+
+    async def feed(ctx):
+        await bench.send(ctx, bench.dma.demand, 0, 32, 2)
+        await bench.wait_statuses(ctx, 1)
+        await bench.quiet(ctx)
+
+    bench.run(feed)
+    bench.check_slot(2, 0, 32)
+    assert [status[2:] for status in bench.statuses] == [(2, 0, 0)]
+    assert bench.pulses["protocol_error"] == 2 and len(bench.bursts) == 4
+
+
 def test_an_erring_burst_is_fetched_again_ahead_of_others():
     seen = []
 

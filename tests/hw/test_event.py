@@ -269,6 +269,67 @@ def test_settings_applied_in_the_pulse_govern_the_first_beat():
     bench.run(drive)
 
 
+@pytest.mark.parametrize("timeout", [1, 7])
+@pytest.mark.parametrize("sent", [0, 1, 3])
+def test_an_event_whose_last_beat_does_not_come_closes_at_the_timeout(sent, timeout):
+    """After `sent` good beats and a faulty one; the beat that came late is the next event's."""
+    bench = Bench(TINY, topks=[2] * 4, n_layers=4, n_experts=6)
+    dut = bench.dut
+
+    async def drive(ctx):
+        bench.start(ctx)
+        ctx.set(dut.timeout, timeout)
+        await ctx.tick().repeat(3 * timeout)
+        assert not ctx.get(dut.closed | dut.watching), "no event has begun"
+        beats = [beat(expert, token_last=1) for expert in range(sent)] + [beat(7, token_last=1)]
+        for one in beats:
+            await bench.put(ctx, one)
+        ctx.set(dut.route.payload, beat(5, layer=3))
+        for _ in range(timeout + 1):
+            assert not ctx.get(dut.closed)
+            await ctx.tick()
+        assert ctx.get(dut.closed) and not ctx.get(dut.watching)
+        model = EventModel([*beats[:-1], beats[-1] | {"last": 1}], number=0, **bench.geometry)
+        model.layer = 1  # a beat with a wrong expert names it too
+        await bench.check_closed(ctx, model)
+        await bench.end_event(ctx)
+        await bench.put(ctx, beat(5, layer=3, last=1))
+        await bench.check_closed(ctx, EventModel([beat(5, layer=3, last=1)], number=1, **bench.geometry))
+        await ctx.tick().repeat(4)
+
+    bench.run(drive, background=[bench.receiver(readiness=1)])
+    assert bench.faults == 2, "the faulty beat, and the timeout"
+    members = [(0, 1, 0, (expert, expert), 0) for expert in range(sent)]
+    assert bench.passed == [*members, (0, 1, 0, None, 1), (1, 3, 0, (5, 5), 1)]
+
+
+def test_a_waiting_beat_is_no_missing_one():
+    """While predictors hold a beat up nothing is missing, and while they have no room no event is closed."""
+    bench = Bench(TINY, topks=[2] * 4, n_layers=4, n_experts=8)
+    dut = bench.dut
+
+    async def drive(ctx):
+        bench.start(ctx)
+        ctx.set(dut.timeout, 5)
+        for expert in range(8):
+            await bench.put(ctx, beat(expert, token_last=1, last=int(expert == 7)))
+        await bench.end_event(ctx)
+        await bench.put(ctx, beat(0, layer=2))
+        ctx.set(dut.route.valid, 1)
+        ctx.set(dut.route.payload, beat(1, layer=2, last=1))
+        await ctx.tick().repeat(20)
+        assert not ctx.get(dut.closed)
+        ctx.set(dut.route.valid, 0)
+        await ctx.tick().repeat(20)
+        assert not ctx.get(dut.closed), "its last beat would be lost to the predictors"
+        ctx.set(dut.event.ready, 1)
+        await ctx.tick().repeat(12)
+        assert ctx.get(dut.closed)
+
+    bench.run(drive)
+    assert bench.faults == 1
+
+
 def test_only_more_than_a_whole_event_waits_for_predictors():
     bench = Bench(TINY, topks=[2] * 4, n_layers=4, n_experts=8)
     dut = bench.dut

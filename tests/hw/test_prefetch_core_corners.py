@@ -7,17 +7,10 @@ from moefetch.hw.commands import Command
 from moefetch.hw.records import Class, Fill, Filter, GrantStatus, Issue, Kind, Sweep, VictimPolicy
 from moefetch.sim.predictors.st_moe import StMoe
 
-from .core_bench import BASE, CONFIG, EXPERT_STRIDE, CoreBench, Surroundings, hint_beats, router_beats
+from .core_bench import BASE, CONFIG, EXPERT_STRIDE, CoreBench, Surroundings, Unchecked, hint_beats, router_beats
 
 COUNTER_CYCLES = 160
 """More than two snapshots take."""
-
-
-class Unchecked:
-    """Stands in for the golden model where a test changes what that model takes as fixed."""
-
-    def __getattr__(self, name):
-        return lambda *arguments: None
 
 
 @pytest.mark.parametrize("latency", [30, 40, 48])

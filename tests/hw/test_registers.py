@@ -21,7 +21,7 @@ from moefetch.hw.register_access import (
     top_k_writes,
 )
 from moefetch.hw.register_map import Access, register_map
-from moefetch.hw.registers import RegisterBank
+from moefetch.hw.registers import ADDRESSING, FAULTS, RegisterBank
 from moefetch.hw.settings import settings_layout
 
 pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
@@ -338,7 +338,8 @@ def test_state_and_failed_key_are_read():
 def test_interrupt_is_raised_masked_and_cleared():
     async def body(ctx, dut, axi):
         status, enable = axi.offsets["IRQ_STATUS"], axi.offsets["IRQ_ENABLE"]
-        for bit, cause in enumerate(("transfer_error", "route_fault", "queue_overflow")):
+        for cause in FAULTS:
+            bit = field_table(CONFIG)[cause].lsb
             await axi.put(enable, 0)
             ctx.set(dut.faults[cause], 1)
             assert not ctx.get(dut.irq)
@@ -347,7 +348,7 @@ def test_interrupt_is_raised_masked_and_cleared():
             assert not ctx.get(dut.irq)
             await axi.put(enable, 1 << bit)
             assert ctx.get(dut.irq)
-            await axi.put(status, 0b11111 & ~(1 << bit))
+            await axi.put(status, 0b1111111 & ~(1 << bit))
             assert ctx.get(dut.irq), "another cause's clear must not clear this one"
             assert await axi.get(status) == 1 << bit
             await axi.put(status, 1 << bit)
@@ -358,6 +359,29 @@ def test_interrupt_is_raised_masked_and_cleared():
         assert ctx.get(dut.irq), "one cycle after the cause"
         await axi.put(status, 0b00010)
         assert ctx.get(dut.irq), "a cause in the cycle of its clearing wins"
+
+    run(body)
+
+
+def test_what_moves_experts_is_told_until_it_takes_effect():
+    async def apply(ctx, dut):
+        ctx.set(dut.apply, 1)
+        await ctx.tick()
+        ctx.set(dut.apply, 0)
+
+    async def body(ctx, dut, axi):
+        for name in ADDRESSING:
+            good, bad = (1, 0) if name == "EXPERT_BEATS" else (4096, 1)
+            assert (await axi.write(axi.offsets[name], bad))[0] == SLVERR
+            assert not ctx.get(dut.readdressed)
+            await axi.put(axi.offsets[name], good)
+            await axi.put(axi.offsets["N_SLOTS"], 1)
+            assert ctx.get(dut.readdressed), name
+            await apply(ctx, dut)
+            assert not ctx.get(dut.readdressed)
+        for name in axi.offsets.keys() - {*ADDRESSING, "TABLE_DATA", "WEIGHT_DATA"}:
+            await axi.write(axi.offsets[name], 0)
+            assert not ctx.get(dut.readdressed), name
 
     run(body)
 
