@@ -63,6 +63,12 @@ class CommitActions(wiring.Component):
         lane_bits = self._config.scan_lanes.bit_length() - 1
         m.d.comb += self.directory.rows.read_row.eq(slot >> lane_bits)
 
+    def _read_found(self, m):
+        """Read the slot that the key map names, one cycle after `find_key`."""
+        self._read_slot(m, self.directory.slot_of_key)
+        m.d.comb += self._looks_up.eq(1)
+        m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+
     def _grant(self, m, layer, expert, status):
         m.d.comb += [
             self.grant.valid.eq(1),
@@ -76,7 +82,8 @@ class CommitActions(wiring.Component):
         m.d.comb += [self.directory.tick_write.eq(1), self.directory.tick_value.eq(self._tick)]
 
     def _key_matches(self, layer, expert):
-        return (self._slot < self.settings.n_slots) & (self._key.layer == layer) & (self._key.expert == expert)
+        same = (self._key.layer == layer) & (self._key.expert == expert) & ~self._key_wrong
+        return (self._slot < self.settings.n_slots) & same
 
     def _abort(self, m, why):
         self._log_slot(m, Kind.ABORT, why)

@@ -14,12 +14,11 @@ class CandidateCommits(CommitActions):
     def _candidate(self, m):
         candidate = self._taken
         with m.State("CANDIDATE_KEY"):
-            self._read_slot(m, self.directory.slot_of_key)
-            m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+            self._read_found(m)
             m.next = "CANDIDATE"
         with m.State("CANDIDATE"):
             outcome = Signal(Filter)
-            m.d.comb += self._slot.eq(self._found_slot)
+            m.d.comb += [self._slot.eq(self._found_slot), self._looks.eq(1)]
             self._filter(m, outcome)
             there = (outcome == Filter.RESIDENT) | (outcome == Filter.IN_FLIGHT)
             with m.If(there):
@@ -36,7 +35,7 @@ class CandidateCommits(CommitActions):
 
     def _filter(self, m, outcome):
         candidate, flags = self._taken, self._flags
-        matches = self._key_matches(candidate.layer, candidate.expert)
+        matches = self._finds(candidate.layer, candidate.expert)
         ahead = Signal(EVENT_BITS)
         m.d.comb += ahead.eq(candidate.target - self.current - 1)
         with m.If((ahead >= self._config.horizon) | self.quiesced):

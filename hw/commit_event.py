@@ -42,11 +42,10 @@ class EventCommits(CommitActions):
             with m.If(self.intake.n_members == 0):
                 m.next = "EXPIRE"
         with m.State("CLASSIFY_KEY"):
-            self._read_slot(m, self.directory.slot_of_key)
-            m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+            self._read_found(m)
             m.next = "CLASSIFY"
         with m.State("CLASSIFY"):
-            m.d.comb += self._slot.eq(self._found_slot)
+            m.d.comb += [self._slot.eq(self._found_slot), self._looks.eq(1)]
             self._classify(m)
             self._find_member(m)
             m.next = "CLASSIFY_KEY"
@@ -68,7 +67,7 @@ class EventCommits(CommitActions):
 
     def _classify(self, m):
         flags = self._flags
-        matches = self._key_matches(self.intake.layer, self._expert)
+        matches = self._finds(self.intake.layer, self._expert)
         found = Signal(Class)
         with m.If(matches & (flags.state == SlotState.RESIDENT)):
             hit_unused = Mux(self._stamp == self.current, Class.HIT_ON_TARGET, Class.HIT_LATER_USE)
@@ -117,10 +116,10 @@ class EventCommits(CommitActions):
         flags, release = self._flags, self.release.payload
         failed = release.status == GrantStatus.ERROR
         in_use = (flags.state == SlotState.RESIDENT) & flags.pinned & ~flags.released
-        held = in_use & self._key_matches(release.layer, release.expert)
+        held = in_use & (self._key_matches(release.layer, release.expert) | self._key_wrong)
         known = self._open & Mux(failed, self._errors_out != 0, held)
         with m.State("RELEASE"):
-            m.d.comb += [self._slot.eq(release.slot), self.release.ready.eq(1)]
+            m.d.comb += [self._slot.eq(release.slot), self.release.ready.eq(1), self._looks.eq(1)]
             m.next = "IDLE"
             with m.If(known):
                 self._log(m, Kind.RELEASE, outcome=release.status, expert=release.expert, slot=release.slot)

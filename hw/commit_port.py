@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .commands import CommandSignature
 from .commit_candidate import CandidateCommits
 from .commit_event import EventCommits
+from .commit_parity import ParityChecks
 from .commit_signatures import (
     BudgetSignature,
     IntakeSignature,
@@ -41,7 +42,7 @@ def patience_bits(config: UnitConfig) -> int:
     return bits_for((config.horizon + 1) * config.max_experts)
 
 
-class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
+class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, ParityChecks):
     """Takes fills, releases, event closes, commands, candidates and slot searches, in this precedence.
 
     While a miss could be issued, 2**`patience_bits` candidates at most are taken; then the miss goes first.
@@ -76,6 +77,9 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
     classifying, blocked, quiesced, busy
         The event is not yet classified; the oldest miss found no slot; prefetching is halted by command; a
         commit is under way.
+    parity_error, scrubbing
+        Only with `parity`. Pulse: a word of the directory was read with wrong parity. A sweep waits that empties such
+        slots; it goes before commands.
     record_valid, record, record_unused
         The commit log, and whether the slot that it names held a prefetch that nobody had used.
     """
@@ -83,7 +87,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
     def __init__(self, *, config: UnitConfig):
         self._config = config
         super().__init__(
-            {
+            ({"parity_error": Out(1), "scrubbing": Out(1)} if config.parity else {})
+            | {
                 "settings": In(settings_layout(config)),
                 "intake": In(IntakeSignature(config)),
                 "directory": Out(DirectorySignature(config)),
@@ -138,6 +143,7 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
         self._taken = Signal(candidate_layout(config))
         self._overtaken = Signal(patience_bits(config) + 1)
         self._select_lane(m)
+        self._watch_parity(m)
         self._issue_registers(m)
         self._abort_condition(m)
         self._outputs(m)
@@ -182,6 +188,7 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
         ]
 
     def _idle(self, m):
+        config = self._config
         may_demand = self.misses.head_valid & self.demand.ready & ~self.blocked
         may_prefetch = self.queue.head_valid & self.misses.empty & self.prefetch.ready & ~self.quiesced
         with m.State("IDLE"):
@@ -196,6 +203,9 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits):
                 m.next = "RELEASE"
             with m.Elif(self.intake.closed & ~self._open):
                 m.next = "CLOSE"
+            if config.parity:
+                with m.Elif(self.scrubbing):
+                    self._start_scrub(m)
             with m.Elif(self.command.valid):
                 self._dispatch_command(m)
             with m.Elif(self.candidate.valid & ~(may_demand & self._overtaken[-1])):

@@ -1,6 +1,6 @@
 """Commits that go over all slots, and the commands that ask for them."""
 
-from amaranth import Signal
+from amaranth import Cat, Signal
 
 from .commands import Command
 from .commit_actions import CommitActions
@@ -51,43 +51,45 @@ class SweepCommits(CommitActions):
             m.d.sync += self._sweep_slot.eq(following)
             self._sweep_one(m)
             with m.If(following == config.slots):
-                by_command = (self._sweep_kind != Sweep.EVENT_END) & (self._sweep_kind != Sweep.RENEW)
-                m.d.comb += self.command.done.eq(by_command)
+                own = (self._sweep_kind == kind for kind in (Sweep.EVENT_END, Sweep.RENEW, Sweep.SCRUB))
+                m.d.comb += self.command.done.eq(~Cat(own).any())
                 m.next = "IDLE"
 
     def _sweep_one(self, m):
         flags = self._flags
         layer_matches = self._key.layer == self.command.layer
-        key_matches = layer_matches & (self._key.expert == self.command.expert)
+        key_matches = layer_matches & (self._key.expert == self.command.expert) & ~self._key_wrong
         selected = Signal()
         with m.Switch(self.command.kind):
             with m.Case(Command.INVALIDATE_ALL):
                 m.d.comb += selected.eq(1)
             with m.Case(Command.INVALIDATE_LAYER):
-                m.d.comb += selected.eq(layer_matches)
+                m.d.comb += selected.eq(layer_matches | self._key_wrong)
+            with m.Case(Command.INVALIDATE_KEY):
+                m.d.comb += selected.eq(key_matches | self._key_wrong)
             with m.Default():
                 m.d.comb += selected.eq(key_matches)
         resident, free_to_go = flags.state == SlotState.RESIDENT, ~flags.pinned
         with m.Switch(self._sweep_kind):
             with m.Case(Sweep.EVENT_END), m.If(free_to_go & ~self._stamp_is_coming & ~flags.sticky):
-                with m.If(resident):
-                    self._free(m, Sweep.EVENT_END)
-                with m.Elif(flags.state == SlotState.FILLING):
-                    self._abort(m, Sweep.EVENT_END)
+                self._empty(m, Sweep.EVENT_END)
             with m.Case(Sweep.RENEW), m.If(free_to_go):
-                with m.If(resident):
-                    self._free(m, Sweep.RENEW)
-                with m.Elif(flags.state == SlotState.FILLING):
-                    self._abort(m, Sweep.RENEW)
+                self._empty(m, Sweep.RENEW)
+            with m.Case(Sweep.SCRUB), m.If(self._slot_wrong & free_to_go):
+                self._empty(m, Sweep.SCRUB)
             with m.Case(Sweep.INVALIDATE), m.If(selected & free_to_go):
-                with m.If(resident):
-                    self._free(m, Sweep.INVALIDATE)
-                with m.Elif(flags.state == SlotState.FILLING):
-                    self._abort(m, Sweep.INVALIDATE)
+                self._empty(m, Sweep.INVALIDATE)
             with m.Default(), m.If(selected & resident):
                 m.d.sync += self.blocked.eq(0)
                 self._log_slot(m, Kind.PIN, self._sweep_kind)
                 self._set_flags(m, sticky=self._sweep_kind == Sweep.PIN)
+
+    def _empty(self, m, why):
+        """Give the slot's expert up, complete or in flight."""
+        with m.If(self._flags.state == SlotState.RESIDENT):
+            self._free(m, why)
+        with m.Elif(self._flags.state == SlotState.FILLING):
+            self._abort(m, why)
 
     def _flush(self, m):
         """Empty the queue at once, so that the counters' laws hold in every cycle."""

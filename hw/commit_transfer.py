@@ -5,6 +5,7 @@ from amaranth import Mux, Signal
 from .commit_actions import CommitActions
 from .config import EVENT_BITS
 from .expert_address import ExpertAddress
+from .interfaces import transfer_key
 from .records import Fill, GrantStatus, Issue, Kind
 from .residency import SlotState, key_layout
 from .victim_search import VictimClass
@@ -35,6 +36,7 @@ class TransferCommits(CommitActions):
                 request.payload.address.eq(address.address),
                 request.payload.beats.eq(self.settings.expert_beats),
                 request.payload.slot.eq(self._slot),
+                *(request.payload[name].eq(self._issue_key[name]) for name in transfer_key(config)),
             ]
 
     def _issue(self, m):
@@ -79,12 +81,11 @@ class TransferCommits(CommitActions):
         """Drop a queued prefetch whose expert a demand has brought meanwhile, so that no key gets two slots."""
         flags = self._flags
         with m.State("PRESENT_KEY"):
-            self._read_slot(m, self.directory.slot_of_key)
-            m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
+            self._read_found(m)
             m.next = "PRESENT"
         with m.State("PRESENT"):
-            m.d.comb += self._slot.eq(self._found_slot)
-            found = self._key_matches(self._issue_key.layer, self._issue_key.expert)
+            m.d.comb += [self._slot.eq(self._found_slot), self._looks.eq(1)]
+            found = self._finds(self._issue_key.layer, self._issue_key.expert)
             m.next = "START"
             with m.If(found & ((flags.state == SlotState.RESIDENT) | (flags.state == SlotState.FILLING))):
                 self._log_issue(m, Issue.PRESENT, self._slot)
@@ -127,26 +128,29 @@ class TransferCommits(CommitActions):
 
     def _fill(self, m):
         flags, status = self._flags, self.status.payload
+        # A pinned slot's expert must be granted even if the directory does not know it any more.
+        key = status if self._config.parity else self._key
         with m.State("FILL"):
-            m.d.comb += [self._slot.eq(status.slot), self.status.ready.eq(1)]
+            m.d.comb += [self._slot.eq(status.slot), self.status.ready.eq(1), self._looks.eq(1)]
             m.d.sync += self.blocked.eq(0)
             with m.If(status.drained):
                 self._log(m, Kind.DRAIN, slot=self._slot)
                 self._set_flags(m, state=SlotState.FREE, unused=0)
             with m.Elif(status.fill == Fill.DONE):
-                self._log_slot(m, Kind.FILL, Fill.DONE)
+                self._log(m, Kind.FILL, outcome=Fill.DONE, layer=key.layer, expert=key.expert, slot=self._slot)
                 self._set_flags(m, state=SlotState.RESIDENT)
+                if self._config.parity:
+                    m.d.comb += [
+                        self.directory.key_write.eq(self._key_wrong),
+                        self.directory.key_value.layer.eq(key.layer),
+                        self.directory.key_value.expert.eq(key.expert),
+                    ]
                 with m.If(flags.pinned):
-                    self._grant(
-                        m,
-                        self._key.layer,
-                        self._key.expert,
-                        Mux(flags.late, GrantStatus.LATE, GrantStatus.MISS),
-                    )
+                    self._grant(m, key.layer, key.expert, Mux(flags.late, GrantStatus.LATE, GrantStatus.MISS))
             with m.Else():
-                self._log_slot(m, Kind.FILL, Fill.FAILED)
+                self._log(m, Kind.FILL, outcome=Fill.FAILED, layer=key.layer, expert=key.expert, slot=self._slot)
                 self._set_flags(m, state=SlotState.FREE, unused=0, pinned=0)
                 with m.If(flags.pinned):
-                    self._grant(m, self._key.layer, self._key.expert, GrantStatus.ERROR)
+                    self._grant(m, key.layer, key.expert, GrantStatus.ERROR)
                     m.d.sync += self._errors_out.eq(self._errors_out + 1)
             m.next = "IDLE"

@@ -74,6 +74,8 @@ class UnitConfig(BaseModel):
     """Layers whose correlation tables are on chip at once, the rest lying in memory; 0: all are on chip, always."""
     mapping_window: Annotated[int, Field(ge=0, le=32)] = 0
     """Grants that the expert mapping unit chooses from so that elements read different banks; 0: none is generated."""
+    parity: bool = False
+    """Keep a parity bit with each word of the directory and of the predictors' tables; the same cycles."""
     clock_gating: bool = False
     """Stop the clock of the parts that rest between commits; the same cycles, less power, and faster simulation."""
     commit_log: bool = False
@@ -117,6 +119,8 @@ class UnitConfig(BaseModel):
                 "weight_ways",
                 f"needs predictors = weights alone, not {', '.join(self.predictors) or 'none'}",
             )
+        require(not (self.parity and self.table_window), "parity", "needs table_window = 0")
+        require(not (self.parity and self.weight_ways), "parity", "needs weight_ways = 0")
         if self.table_window:
             # One layer's table learns, the next one's predicts, and a third is on its way.
             require(self.table_window >= 3, "table_window", "must be 0, or 3 or more")
@@ -177,7 +181,7 @@ class UnitConfig(BaseModel):
     def digest(self) -> str:
         """First 12 hex digits of the configuration's SHA-256, printed in every artefact."""
         unused = set() if self.has_weights else {"weight_sources", "weight_ahead", "weight_bits", "weight_lanes"}
-        options = ("clock_gating", "weight_ways", "table_window", "mapping_window")
+        options = ("clock_gating", "weight_ways", "table_window", "mapping_window", "parity")
         unused |= {name for name in options if not getattr(self, name)}
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 

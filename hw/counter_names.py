@@ -126,6 +126,11 @@ ROW_COUNTERS = {
 }
 """The counters that follow in the register window of a unit that caches the rows of its tables."""
 
+PARITY_COUNTERS = {
+    "parity_errors": Counter("Cycles in which a word of a table or of the directory was read with wrong parity."),
+}
+"""The counters that follow in the register window of a unit with parity."""
+
 ALIASES = {"timely": "hit_prefetch"}
 """Names of the laws that are another counter's by definition: a timely prefetch is a hit on one."""
 
@@ -156,9 +161,8 @@ PAGING_LAWS: dict[str, tuple[str, ...]] = {
 
 def counters_of(config: UnitConfig) -> dict[str, Counter]:
     """Return a unit's counters, in the order of its register window."""
-    if config.weight_ways:
-        return COUNTERS | ROW_COUNTERS
-    return COUNTERS | PAGING_COUNTERS if config.table_window else COUNTERS
+    paging = ROW_COUNTERS if config.weight_ways else PAGING_COUNTERS if config.table_window else {}
+    return COUNTERS | paging | (PARITY_COUNTERS if config.parity else {})
 
 
 def with_aliases(values: Mapping[str, int]) -> dict[str, int]:

@@ -13,7 +13,14 @@ from .dma_burst import LENGTH_BITS, burst_layout
 from .dma_legalizer import BurstLegalizer
 from .dma_read import ReadTracker
 from .dma_transfers import RETRY_BITS, TransferTable, slot_pulse
-from .interfaces import MAX_BURST_BEATS, Axi4ReadSignature, SinkSignature, descriptor_layout, status_layout
+from .interfaces import (
+    MAX_BURST_BEATS,
+    Axi4ReadSignature,
+    SinkSignature,
+    descriptor_layout,
+    status_layout,
+    transfer_key,
+)
 from .watchdog import TIMEOUT_BITS, Watchdog
 
 PREFETCH, DEMAND = 0, 1
@@ -193,6 +200,7 @@ class DmaController(wiring.Component):
         m.d.comb += [reader.limit.eq(outstanding), *(engine.limit.eq(length) for engine in engines)]
 
     def _accept(self, m, engines, table):
+        config = self._config
         for which, descriptor in ((PREFETCH, self.prefetch), (DEMAND, self.demand)):
             engine = engines[which]
             m.d.comb += [
@@ -203,6 +211,7 @@ class DmaController(wiring.Component):
                 table.opened[which].valid.eq(engine.load),
                 table.opened[which].slot.eq(descriptor.payload.slot),
                 table.opened[which].requesting.eq(descriptor.payload.beats != 0),
+                *(table.opened[which][name].eq(descriptor.payload[name]) for name in transfer_key(config)),
             ]
         request = engines[PREFETCH]
         m.d.comb += [

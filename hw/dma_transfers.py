@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import UnitConfig, bits_for
 from .dma_burst import transfer_bits, transfer_count
-from .interfaces import status_layout
+from .interfaces import status_layout, transfer_key
 from .records import Fill
 
 RETRY_BITS = 4
@@ -67,7 +67,8 @@ class TransferTable(wiring.Component):
         Whether the class may open a transfer, and the entry that it gets. The last free
         entry is kept for a demand.
     opened : In, one for each class
-        {valid, slot, requesting}: a descriptor is accepted; `requesting` is 0 if it has no beats.
+        {valid, slot, requesting}: a descriptor is accepted; `requesting` is 0 if it has no beats. With `parity` also
+        the {layer, expert} that its status names.
     taken : In(transfer_pulse), taken_last : In(1)
         A burst leaves an engine, with `taken_last` the transfer's last one.
     ended, dropped : In(transfer_pulse)
@@ -93,7 +94,7 @@ class TransferTable(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
-        opened = data.StructLayout({"valid": 1, "slot": config.slot_bits, "requesting": 1})
+        opened = data.StructLayout({"valid": 1, "slot": config.slot_bits, "requesting": 1, **transfer_key(config)})
         count = transfer_count(config)
         super().__init__(
             {
@@ -141,7 +142,7 @@ class TransferTable(wiring.Component):
         m.d.comb += [self.again.eq(erring & ~none_left), self.failing.eq(erring & none_left)]
         for index, entry in enumerate(entries):
             self._follow(m, index, entry)
-        self._report(m, entries)
+        self._keep_keys(m, self._report(m, entries))
         return m
 
     def _choose_entries(self, m, entries):
@@ -197,8 +198,22 @@ class TransferTable(wiring.Component):
                     entry.requesting.eq(opened.requesting),
                 ]
 
+    def _keep_keys(self, m, reported):
+        """Keep each transfer's expert from its descriptor to its status."""
+        for index in range(len(reported)):
+            for name, width in transfer_key(self._config).items():
+                kept = Signal(width, name=f"{name}_{index}")
+                for opened, offered in zip(self.opened, self.index, strict=True):
+                    with m.If(opened.valid & (offered == index)):
+                        m.d.sync += kept.eq(opened[name])
+                with m.If(reported[index]):
+                    m.d.comb += self.status.payload[name].eq(kept)
+
     def _report(self, m, entries):
-        """Serve complete transfers in batches, so that a payload stays while it waits and no entry starves."""
+        """Serve complete transfers in batches, so that a payload stays while it waits and no entry starves.
+
+        Return a bit for each entry: its status is on offer.
+        """
         complete = Cat(entry.valid & ~entry.requesting & (entry.bursts == 0) for entry in entries)
         batch = Signal(len(entries))
         first = Signal(len(entries))
@@ -219,3 +234,4 @@ class TransferTable(wiring.Component):
                 ]
                 with m.If(self.status.ready):
                     m.d.sync += entry.valid.eq(0)
+        return first

@@ -81,6 +81,11 @@ def candidate_layout(config: UnitConfig) -> data.StructLayout:
     )
 
 
+def transfer_key(config: UnitConfig) -> dict[str, int]:
+    """Return what goes with a transfer so that its end needs no directory: its expert, if the unit has parity."""
+    return {"layer": config.layer_bits, "expert": config.expert_bits} if config.parity else {}
+
+
 def descriptor_layout(config: UnitConfig) -> data.StructLayout:
     """Return a DMA descriptor: fetch `beats` bus words from `address` (4 KiB aligned) into `slot`."""
     return data.StructLayout(
@@ -88,6 +93,7 @@ def descriptor_layout(config: UnitConfig) -> data.StructLayout:
             "address": 64,
             "beats": bits_for(config.slot_beats + 1),
             "slot": config.slot_bits,
+            **transfer_key(config),
         }
     )
 
@@ -99,6 +105,7 @@ def status_layout(config: UnitConfig) -> data.StructLayout:
             "slot": config.slot_bits,
             "fill": Fill,
             "drained": 1,
+            **transfer_key(config),
         }
     )
 

@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..predictor_rtl.interface import paging_members
+from ..predictor_rtl.interface import paging_members, parity_members
 from ..predictor_rtl.st_moe import StMoePredictor
 from ..predictor_rtl.st_moe_paper import StMoePaperPredictor
 from ..predictor_rtl.weights import WeightsPredictor
@@ -33,6 +33,8 @@ class PredictorBank(wiring.Component):
         As in `predictor_rtl.interface`.
     busy, wait : Out
         Any predictor is busy; a beat waits for one's updates.
+    parity_error : Out
+        Only with `parity`: any predictor's.
     """
 
     def __init__(self, *, config: UnitConfig):
@@ -41,6 +43,7 @@ class PredictorBank(wiring.Component):
         super().__init__(
             optional
             | paging_members(config)
+            | parity_members(config)
             | {
                 "event": In(event_stream(config)),
                 "candidate": Out(candidate_stream(config)),
@@ -93,6 +96,9 @@ class PredictorBank(wiring.Component):
                     self.candidate.valid.eq(predictor.candidate.valid),
                     predictor.candidate.ready.eq(self.candidate.ready),
                 ]
+            if self._config.parity:
+                with m.If(predictor.parity_error):
+                    m.d.comb += self.parity_error.eq(1)
             with m.If(predictor.busy):
                 m.d.comb += self.busy.eq(1)
         return m

@@ -324,6 +324,9 @@ class PrefetchCore(wiring.Component):
             m.d.comb += pulse[name].eq(counts.pulse[name])
         for name in BUCKETS:
             m.d.comb += pulse[name].eq(stalls.bucket[name])
+        if config.parity:
+            wrong = commit.parity_error | self._predictors.parity_error
+            m.d.comb += [pulse.parity_errors.eq(wrong), self.faults.parity_error.eq(wrong)]
         connect(m, flipped(self.counters), counters.port)
 
     def _connect_status(self, m):
@@ -362,4 +365,6 @@ class PrefetchCore(wiring.Component):
         issues = (self._misses.r_rdy & dma.demand.ready & ~commit.blocked) | (
             self._queue.head.valid & (self._misses.level == 0) & dma.prefetch.ready & ~commit.quiesced
         )
+        if self._config.parity:
+            commits |= commit.scrubbing
         m.d.comb += self.awake.eq(arrives | leaves | passes | commits | issues)

@@ -122,6 +122,8 @@ class Sweep(IntEnum):
     """The abort policy: its event came without it."""
     RENEW = 5
     """Other bytes are the experts' from this step on."""
+    SCRUB = 6
+    """A word of the slot's directory entry has wrong parity."""
 
 
 class VictimPolicy(IntEnum):

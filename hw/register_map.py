@@ -120,6 +120,7 @@ def _parameters(config: UnitConfig) -> dict[str, int]:
         "WEIGHT_SOURCES": len(config.weight_sources) if config.has_weights else 0,
         "COUNTERS": len(counters_of(config)),
         "TABLE_WINDOW": config.table_window,
+        "PARITY": int(config.parity),
         "TABLE_ROW_BYTES": layout.row_bytes,
         "TABLE_PAGE_BYTES": layout.page_bytes,
         "WEIGHT_WAYS": config.weight_ways,

@@ -17,6 +17,12 @@ from .settings import settings_layout
 FAULTS = ("transfer_error", "route_fault", "queue_overflow", "transfer_timeout", "layer_order")
 """Causes of an interrupt that the core tells of."""
 
+
+def faults_of(config: UnitConfig) -> tuple[str, ...]:
+    """Return the causes of an interrupt that the core of this unit tells of."""
+    return (*FAULTS, "parity_error") if config.parity else FAULTS
+
+
 ADDRESSING = ("EXPERT_BEATS", "BASE", "LAYER_STRIDE", "EXPERT_STRIDE")
 """Registers that say which bytes an expert is."""
 
@@ -31,7 +37,7 @@ def unit_state_layout() -> data.StructLayout:
 def faults_layout(config: UnitConfig) -> data.StructLayout:
     """Return the causes of an interrupt, one cycle each; `layer` and `expert` count with `transfer_error`."""
     return data.StructLayout({
-        **dict.fromkeys(FAULTS, 1),
+        **dict.fromkeys(faults_of(config), 1),
         "layer": config.layer_bits, "expert": config.expert_bits,
     })  # fmt: skip
 
@@ -124,7 +130,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
         return m
 
     def _drive_outputs(self, m: Module) -> None:
-        told = Cat(self.faults[name] for name in FAULTS).any()
+        told = Cat(self.faults[name] for name in faults_of(self.config)).any()
         for register in self._map.values():
             for field in register.fields:
                 if field.name in self.settings.shape().members:
@@ -152,6 +158,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
             causes.eq(Cat(
                 faults.transfer_error, faults.route_fault, faults.queue_overflow,
                 command.valid & command.done, rejected, faults.transfer_timeout, faults.layer_order,
+                *([faults.parity_error] if self.config.parity else []),
             )),
         ]  # fmt: skip
         with m.If(write.valid & ~write.error & (write.address == self._word("IRQ_STATUS"))):

@@ -4,10 +4,11 @@ from enum import IntEnum
 
 from amaranth import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, UnitConfig, bits_for
+from .parity import is_wrong, stored_array, stored_bits, stored_word, word_of
 
 TICK_BITS = 32
 """Width of the recency counter; at 10^6 slot searches and releases a second it wraps after an hour."""
@@ -78,11 +79,17 @@ class DirectorySignature(wiring.Signature):
         The slot that the strobes below change; a key write enters both maps.
     end_event
         Clears `pinned` and `released` of every slot.
+    map_wrong, key_wrong, row_wrong
+        Only with `parity`: what comes as `slot_of_key` has wrong parity; a lane's key has, or any of its words has.
+        Slots that are FREE may be told too: their words need not have been written.
     """
 
     def __init__(self, config: UnitConfig):
+        lanes = config.scan_lanes
+        parity = {"map_wrong": In(1), "key_wrong": In(lanes), "row_wrong": In(lanes)} if config.parity else {}
         super().__init__(
-            {
+            parity
+            | {
                 "find_key": Out(key_layout(config)),
                 "slot_of_key": In(config.slot_bits),
                 "rows": Out(DirectoryRowsSignature(config)),
@@ -114,7 +121,8 @@ class ResidencyDirectory(wiring.Component):
     Parameters
     ----------
     config : UnitConfig
-        `slots / scan_lanes` rows of `scan_lanes` slots.
+        `slots / scan_lanes` rows of `scan_lanes` slots. With `parity` each word of the memories has a parity bit; flags
+        are flip-flops and have none.
 
     Members
     -------
@@ -123,48 +131,60 @@ class ResidencyDirectory(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
+        rows = config.slots // config.scan_lanes
+        widths = {"keys": key_layout(config).size, "ticks": TICK_BITS, "stamps": EVENT_BITS}
+        shapes = {name: stored_array(config, width, config.scan_lanes) for name, width in widths.items()}
+        self.contents = {
+            "slot_of_key": MemoryData(
+                shape=stored_bits(config, config.slot_bits), depth=config.max_layers << config.expert_bits, init=[]
+            )
+        } | {name: MemoryData(shape=shape, depth=rows, init=[]) for name, shape in shapes.items()}
         super().__init__({"port": In(DirectorySignature(config))})
 
     def elaborate(self, platform):
         """Elaborate."""
         m = Module()
         config = self._config
-        m.submodules.slot_of_key = key_map = Memory(
-            shape=config.slot_bits, depth=config.max_layers << config.expert_bits, init=[]
-        )
+        m.submodules.slot_of_key = key_map = Memory(self.contents["slot_of_key"])
         find, enter = key_map.read_port(), key_map.write_port()
         m.d.comb += [
             find.addr.eq(Cat(self.port.find_key.expert, self.port.find_key.layer)),
-            self.port.slot_of_key.eq(find.data),
+            self.port.slot_of_key.eq(word_of(config, find.data)),
             enter.addr.eq(Cat(self.port.key_value.expert, self.port.key_value.layer)),
-            enter.data.eq(self.port.write_slot),
+            enter.data.eq(stored_word(config, self.port.write_slot)),
             enter.en.eq(self.port.key_write),
         ]
-        self._slot_memory(
-            m, "keys", key_layout(config), self.port.rows.row_keys, self.port.key_write, self.port.key_value
-        )
-        self._slot_memory(m, "ticks", TICK_BITS, self.port.rows.row_ticks, self.port.tick_write, self.port.tick_value)
-        self._slot_memory(
-            m, "stamps", EVENT_BITS, self.port.rows.row_stamps, self.port.stamp_write, self.port.stamp_value
-        )
+        port, rows = self.port, self.port.rows
+        wrong = [
+            self._slot_memory(m, "keys", rows.row_keys, port.key_write, port.key_value),
+            self._slot_memory(m, "ticks", rows.row_ticks, port.tick_write, port.tick_value),
+            self._slot_memory(m, "stamps", rows.row_stamps, port.stamp_write, port.stamp_value),
+        ]
+        if config.parity:
+            m.d.comb += [
+                port.map_wrong.eq(is_wrong(config, find.data)),
+                port.key_wrong.eq(wrong[0]),
+                port.row_wrong.eq(wrong[0] | wrong[1] | wrong[2]),
+            ]
         self._flags(m)
         return m
 
-    def _slot_memory(self, m, name, shape, row, write, value):
+    def _slot_memory(self, m, name, row, write, value):
+        """Build one of the slots' memories; return for each lane whether its word has wrong parity."""
         config = self._config
         lanes = config.scan_lanes
         lane_bits = lanes.bit_length() - 1
-        memory = Memory(shape=data.ArrayLayout(shape, lanes), depth=config.slots // config.scan_lanes, init=[])
-        m.submodules[name] = memory
+        m.submodules[name] = memory = Memory(self.contents[name])
         reader, writer = memory.read_port(), memory.write_port(granularity=1)
         m.d.comb += [
             reader.addr.eq(self.port.rows.read_row),
-            row.eq(reader.data),
+            row.as_value().eq(Cat(word_of(config, reader.data[lane]) for lane in range(lanes))),
             writer.addr.eq(self.port.write_slot >> lane_bits),
             writer.en.eq(Mux(write, 1 << (self.port.write_slot[:lane_bits] if lane_bits else 0), 0)),
         ]
         for lane in range(lanes):
-            m.d.comb += writer.data[lane].eq(value)
+            m.d.comb += writer.data[lane].eq(stored_word(config, Value.cast(value)))
+        return Cat(is_wrong(config, reader.data[lane]) for lane in range(lanes))
 
     def _flags(self, m):
         """Keep each flag as one vector over all slots, in which a row is one run of bits."""

@@ -35,11 +35,14 @@ class SearchSignature(wiring.Signature):
         The question; `current` and `layer` are those of the last closed event.
     done, found, slot
         `found` is the class of `slot`, NONE if there is no slot to take.
+    reads
+        Only with `parity`: the rows' words are those of the slots in `scan_row`.
     """
 
     def __init__(self, config: UnitConfig):
         super().__init__(
-            {
+            ({"reads": In(1)} if config.parity else {})
+            | {
                 "start": Out(1),
                 "demand": Out(1),
                 "deadline": Out(EVENT_BITS),
@@ -101,6 +104,8 @@ class VictimSearch(wiring.Component):
             s1_last.eq(running & (row == last_row)),
             self.rows.scan_row.eq(row),
         ]
+        if self._config.parity:
+            m.d.comb += self.search.reads.eq(s1_valid)
         entries = [self._lane_cost(m, lane, s1_valid) for lane in range(lanes)]
         s2_valid, s2_last = Signal(), Signal()
         m.d.sync += [s2_valid.eq(s1_valid), s2_last.eq(s1_last)]

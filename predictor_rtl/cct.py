@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from ..hw.config import UnitConfig
 from ..hw.interfaces import TableSignature
+from ..hw.parity import is_wrong, stored_array, stored_word, word_of
 
 CONFIDENCE_BITS = 2
 
@@ -23,6 +24,13 @@ def row_layout(config: UnitConfig) -> data.ArrayLayout:
     return data.ArrayLayout(entry_layout(config), config.max_top_k)
 
 
+def stored_row_layout(config: UnitConfig) -> data.ArrayLayout:
+    """Return a row as it lies in memory."""
+    if config.parity:
+        return stored_array(config, entry_layout(config).size, config.max_top_k)
+    return row_layout(config)
+
+
 class CorrelationTable(wiring.Component):
     """Stores a row of `max_top_k` entries for each layer and expert, in one synchronous memory.
 
@@ -35,8 +43,15 @@ class CorrelationTable(wiring.Component):
     Latency: `row` is valid `latency` = 3 cycles after its address; a table read answers after 2. Throughput: one
     read and one write a cycle. A row sees the writes up to the cycle of its address.
 
+    With `parity` each entry has a parity bit. A row with a wrong one reads as a row never written, until it is taught
+    or loaded anew.
+
     Members
     -------
+    wrong : Out
+        Only with `parity`: `row` had a wrong entry.
+    port_wrong : Out
+        Only with `parity`. Pulse: so had the row of a table read, in the cycle before its answer.
     unlocked : In
         The table port owns the memory, and is `ready`; else the engine does.
     table : In(TableSignature)
@@ -55,9 +70,10 @@ class CorrelationTable(wiring.Component):
     def __init__(self, *, config: UnitConfig):
         self._config = config
         depth = config.max_layers << config.expert_bits
-        self.contents = MemoryData(shape=row_layout(config), depth=depth, init=[])
+        self.contents = MemoryData(shape=stored_row_layout(config), depth=depth, init=[])
         super().__init__(
-            {
+            ({"wrong": Out(1), "port_wrong": Out(1)} if config.parity else {})
+            | {
                 "unlocked": In(1),
                 "table": In(TableSignature(config)),
                 "read_layer": In(config.layer_bits),
@@ -96,11 +112,10 @@ class CorrelationTable(wiring.Component):
         for index in range(config.max_top_k):
             written = self.write_row[index]
             expert = Mux(self.unlocked, table.expert, written.expert)
-            m.d.comb += [
-                write.data[index].expert.eq(expert ^ index),
-                write.data[index].confidence.eq(Mux(self.unlocked, table.confidence, written.confidence)),
-            ]
-        self._elaborate_answer(m, [read.data[index] for index in range(config.max_top_k)])
+            confidence = Mux(self.unlocked, table.confidence, written.confidence)
+            entry = Cat((expert ^ index)[: config.expert_bits], confidence)
+            m.d.comb += Value.cast(write.data[index]).eq(stored_word(config, entry))
+        self._elaborate_answer(m, [Value.cast(read.data[index]) for index in range(config.max_top_k)])
         return m
 
     def _elaborate_answer(self, m, read_row):
@@ -110,13 +125,21 @@ class CorrelationTable(wiring.Component):
         entry = Signal.like(table.entry)
         m.d.sync += [asked.eq(table.read & table.ready), entry.eq(table.entry)]
         s1_entry = Signal.like(table.entry)
+        wrong = Cat(is_wrong(self._config, stored) for stored in read_row).any()
         with m.If(asked | ~self.unlocked):
             m.d.sync += s1_entry.eq(entry)
             for index, stored in enumerate(read_row):
+                word = word_of(self._config, stored)
+                if self._config.parity:
+                    word = Mux(wrong, 0, word)
+                expert_bits = self._config.expert_bits
                 m.d.sync += [
-                    self.row[index].expert.eq(stored.expert ^ index),
-                    self.row[index].confidence.eq(stored.confidence),
+                    self.row[index].expert.eq(word[:expert_bits] ^ index),
+                    self.row[index].confidence.eq(word[expert_bits:]),
                 ]
+        if self._config.parity:
+            m.d.comb += self.port_wrong.eq(asked & wrong)
+            m.d.sync += self.wrong.eq(wrong)
         m.d.comb += [
             table.read_expert.eq(self.row[s1_entry].expert),
             table.read_confidence.eq(self.row[s1_entry].confidence),

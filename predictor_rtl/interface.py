@@ -55,6 +55,8 @@ class PredictorSignature(wiring.Signature):
     wait : Out
         High in each cycle in which a beat waits because the previous event is not finished with the tables, or the
         event's tables are not on chip.
+    parity_error : Out
+        Only with `parity`. Pulse: a word of a table was read with wrong parity, and the table has nothing there.
     pages : Out(PageBusSignature), page_control : In(page_control_layout), page_pulses : Out(page_pulses_layout)
         Only where tables lie in memory: pages or rows on their way, what governs it, and what there is to count.
     """
@@ -62,6 +64,7 @@ class PredictorSignature(wiring.Signature):
     def __init__(self, config: UnitConfig):
         super().__init__(
             paging_members(config)
+            | parity_members(config)
             | {
                 "event": In(event_stream(config)),
                 "candidate": Out(candidate_stream(config)),
@@ -77,6 +80,11 @@ class PredictorSignature(wiring.Signature):
                 "wait": Out(1),
             }
         )
+
+
+def parity_members(config: UnitConfig) -> dict[str, wiring.Member]:
+    """Return the port that a predictor, or several side by side, have besides if memories have parity."""
+    return {"parity_error": Out(1)} if config.parity else {}
 
 
 def paging_members(config: UnitConfig) -> dict[str, wiring.Member]:

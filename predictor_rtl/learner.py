@@ -42,6 +42,8 @@ class Learner(wiring.Component):
         Synchronous read of both sets, see `MemberSets`; `member` addresses the table in the same cycle.
     row : In
         The row, three cycles after its address.
+    takes : Out
+        `row` is the member's that is to be taught.
     write : Out, write_expert : Out, write_row : Out
         A taught row.
     """
@@ -62,6 +64,7 @@ class Learner(wiring.Component):
                 "member_previous": Out(1),
                 "member": In(config.expert_bits),
                 "row": In(row_layout(config)),
+                "takes": Out(1),
                 "write": Out(1),
                 "write_expert": Out(config.expert_bits),
                 "write_row": Out(row_layout(config)),
@@ -108,6 +111,7 @@ class Learner(wiring.Component):
                 m.d.sync += self._walk_index.eq(1)
                 m.next = "LOAD"
             with m.State("LOAD"):
+                m.d.comb += self.takes.eq(1)
                 m.d.sync += [self.write_row.eq(self.row), self._actual.eq(self.member), step.eq(0)]
                 m.next = "LOOKUP"
             with m.State("LOOKUP"):

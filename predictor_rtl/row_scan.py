@@ -33,6 +33,8 @@ class RowScan(wiring.Component):
         The member whose row comes next; the table must be addressed with it a cycle later.
     row : In
         The row, four cycles after its member's index.
+    takes : Out
+        `row` is a member's, for the first time.
     load : Out
         Pulse in the second cycle after `open`: the history row, addressed in the first, goes to the scores.
     add : Out, lanes : Out
@@ -54,6 +56,7 @@ class RowScan(wiring.Component):
                 "count": In(bits_for(config.max_experts + 1)),
                 "member_index": Out(config.expert_bits),
                 "row": In(row_layout(config)),
+                "takes": Out(1),
                 "load": Out(1),
                 "add": Out(1),
                 "lanes": Out(self._lanes_layout),
@@ -77,6 +80,7 @@ class RowScan(wiring.Component):
         m.d.comb += [
             s0_valid.eq(self.enable & (s0_index != self.count)),
             self.member_index.eq(s0_index),
+            self.takes.eq(valid[-1] & (steps[-1] == 0)),
             self.idle.eq(~(s0_valid | valid.any() | self.add | s1_load | self.load)),
         ]
         with m.If(s0_valid):

@@ -90,6 +90,10 @@ class StMoePredictor(wiring.Component):
         self._elaborate_prediction(m)
         self._elaborate_learning(m)
         self._elaborate_emission(m)
+        if self._config.parity:
+            taken = self._scan.takes | self._learner.takes
+            history = self._scan.load & self._history.wrong
+            m.d.comb += self.parity_error.eq((taken & self._table.wrong) | history | self._table.port_wrong)
         return m
 
     def _next_layer(self, layer):

@@ -46,6 +46,8 @@ class WeightEngine(wiring.Component):
         Synchronous read of the list.
     read_address : Out, word : In, write : Out, write_address : Out, write_word : Out
         To the table.
+    takes : Out
+        `word` is one of the list's rows.
     scored : Out, group : Out, scores : Out
         Candidate scores of a group's lanes.
     busy : Out
@@ -73,6 +75,7 @@ class WeightEngine(wiring.Component):
                 "row": In(row_place_layout(config)),
                 "read_address": Out(address),
                 "word": In(self._lanes * config.weight_bits),
+                "takes": Out(1),
                 "write": Out(1),
                 "write_address": Out(address),
                 "write_word": Out(self._lanes * config.weight_bits),
@@ -105,6 +108,7 @@ class WeightEngine(wiring.Component):
         steps = Signal(data.ArrayLayout(2, self._lanes))
         m.d.sync += [after.eq(before) for before, after in pairwise(tags)]
         m.d.sync += [after.eq(before) for before, after in pairwise(names)]
+        m.d.comb += self.takes.eq(tags[4].valid & ~tags[4].none)
         m.d.comb += [names[0].eq(self.row), self.busy.eq(Cat(tag.valid for tag in tags).any())]
         self._elaborate_issue(m, tags[0])
         self._address(m, self.read_address, names[0], tags[1])

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..hw.config import UnitConfig
 from ..hw.interfaces import QUAD, WeightPortSignature
+from ..hw.parity import is_wrong, stored_bits, stored_word, word_of
 from .weight_layout import group_bits_of, groups_of, lanes_of, place_bits_of, source_bits_of
 
 
@@ -35,6 +36,7 @@ def word_members(config: UnitConfig) -> dict[str, wiring.Member]:
         "write": In(1),
         "write_address": In(address),
         "write_word": In(word_bits),
+        **({"wrong": Out(1), "port_wrong": Out(1)} if config.parity else {}),
     }
 
 
@@ -48,8 +50,12 @@ class WeightTable(wiring.Component):
     `request` to `done`. Throughput: one read and one write a cycle; a read sees the writes up to the cycle before its
     address. The port: one access at a time.
 
+    With `parity` each word has a parity bit, and one with a wrong one reads as 0, nothing learnt.
+
     Members
     -------
+    wrong, port_wrong : Out
+        Only with `parity`: `word` is 0 for that reason; pulse: a port access met such a word.
     unlocked : In
         The port may use the memory; it finishes an access that it has begun, `port_busy` meanwhile.
     port : In(WeightPortSignature)
@@ -78,7 +84,7 @@ class WeightTable(wiring.Component):
         config = self._config
         address: Any = word_address_layout(config)
         depth = len(config.weight_sources) << (address.size - source_bits_of(config))
-        return MemoryData(shape=self._word_bits, depth=depth, init=[])
+        return MemoryData(shape=stored_bits(config, self._word_bits), depth=depth, init=[])
 
     def _members(self) -> dict[str, wiring.Member]:
         return word_members(self._config)
@@ -108,10 +114,16 @@ class WeightTable(wiring.Component):
         m.d.comb += [
             read.addr.eq(registered),
             write.addr.eq(write_address),
-            write.data.eq(write_word),
+            write.data.eq(stored_word(self._config, write_word)),
             write.en.eq(enable),
         ]
-        m.d.sync += self.word.eq(read.data)
+        word = word_of(self._config, read.data)
+        if self._config.parity:
+            wrong = is_wrong(self._config, read.data)
+            word = Mux(wrong, 0, word)
+            m.d.sync += self.wrong.eq(wrong)
+            m.d.comb += self.port_wrong.eq(self.port.done & self.wrong)
+        m.d.sync += self.word.eq(word)
 
     def _elaborate_port(self, m, port_address, merged, port_write):
         """Read the word, answer with the four weights, and for a write put others in their place."""

@@ -105,6 +105,9 @@ class WeightsPredictor(wiring.Component):
         self._elaborate_emission(m)
         if self._config.weight_ways:
             self._elaborate_cache(m)
+        if self._config.parity:
+            taken = self._engine.takes & self._tables.wrong
+            m.d.comb += self.parity_error.eq(taken | self._tables.port_wrong)
         return m
 
     def _next_layer(self, layer):

@@ -138,7 +138,7 @@ class CoreBench:
 
         simulator.add_testbench(start)
         for process in background:
-            simulator.add_process(process)
+            simulator.add_testbench(process, background=True)
         simulator.add_process(self._surround)
         if self.config.pages_tables:
             simulator.add_process(self.tables.take_writes)

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
+from amaranth import Value
 from amaranth.sim import Simulator
 from moefetch.predictor_rtl.st_moe import StMoePredictor
 
@@ -107,7 +108,7 @@ class Bench:
         }
         self.ready_chance = 1.0
 
-    def run(self, testbench):
+    def run(self, testbench, *background):
         simulator = Simulator(self.dut)
         simulator.add_clock(PERIOD)
 
@@ -118,6 +119,8 @@ class Bench:
 
         simulator.add_process(self._count)
         simulator.add_testbench(self._collect, background=True)  # first: it logs a cycle before the main body looks
+        for watcher in background:
+            simulator.add_testbench(watcher, background=True)
         simulator.add_testbench(main)
         simulator.run()
 
@@ -198,9 +201,28 @@ class Bench:
         base = layer << self.config.expert_bits
         rows = []
         for expert in range(self.settings["n_experts"]):
-            row = ctx.get(contents[base + expert])
-            rows.append([(entry.expert ^ j, entry.confidence) for j, entry in enumerate(row)])
+            words = self._words(ctx.get(Value.cast(contents[base + expert])))
+            bits = self.config.expert_bits
+            rows.append([(word & (1 << bits) - 1 ^ j, word >> bits & 3) for j, word in enumerate(words)])
         return rows
+
+    def _words(self, row):
+        """Return the stored entries of a row."""
+        width = self.config.expert_bits + 2 + self.config.parity
+        return [row >> j * width & (1 << width) - 1 for j in range(self.config.max_top_k)]
+
+    def flip_row(self, ctx, layer, expert, entry, bit):
+        """Flip a bit of a table entry; return whether its row was right before, else leave it alone."""
+        row = Value.cast(self.dut._table.contents[layer << self.config.expert_bits | expert])
+        if any(word.bit_count() % 2 for word in self._words(ctx.get(row))):
+            return False
+        ctx.set(row, ctx.get(row) ^ 1 << entry * (self.config.expert_bits + 2 + self.config.parity) + bit)
+        return True
+
+    def flip_history(self, ctx, layer, bit):
+        """Flip a bit of a layer's history."""
+        row = Value.cast(self.dut._history.contents[layer])
+        ctx.set(row, ctx.get(row) ^ 1 << bit)
 
 
 def expected(event, n_layers, named):

@@ -84,3 +84,27 @@ def test_a_locked_port_waits_and_one_begun_ends(wait):
         assert not ctx.get(dut.port_busy)
 
     run_clocked(WeightTable(config=CONFIG), testbench)
+
+
+def test_a_word_with_a_flipped_bit_reads_as_nothing_learnt():
+    """Each of its bits, the parity bit too; a write makes it right again, with the weights beside it 0."""
+    config = CONFIG.replace(parity=True)
+    dut = WeightTable(config=config)
+    width = 8 * 5 + 1
+
+    async def testbench(ctx, dut):
+        ctx.set(dut.unlocked, 1)
+        for bit in range(width):
+            await access(ctx, dut, 2, 0x04030201)
+            await access(ctx, dut, 3, 0x08070605)
+            place = next(row for row in range(dut.contents.depth) if ctx.get(dut.contents[row]))
+            ctx.set(dut.contents[place], ctx.get(dut.contents[place]) ^ 1 << bit)
+            ctx.set(dut.read_address, PLACE)
+            await ctx.tick().repeat(WeightTable.latency)
+            assert ctx.get(dut.wrong) and ctx.get(dut.word) == 0
+            assert (await access(ctx, dut, 3))[0] == 0
+            await access(ctx, dut, 3, 0x08070605)
+            assert [(await access(ctx, dut, quad))[0] for quad in (2, 3)] == [0, 0x08070605]
+            assert not ctx.get(dut.wrong)
+
+    run_clocked(dut, testbench)
