@@ -7,7 +7,7 @@ import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.emit import emit_verilog
 from moefetch.hw.prefetch_unit import PrefetchUnit
-from moefetch.sim.simulator import build, run
+from moefetch.sim.simulator import VERILATOR_ARGS, build, run
 
 CONFIG = UNIT_PRESETS["tiny"].replace(commit_log=True)
 BENCHES = Path(__file__).parent
@@ -29,15 +29,21 @@ def test_unit_with_paged_tables(simulator, tmp_path):
     play(simulator, PAGED, {"UNIT_SCENES": PAGED_SCENES}, len(PAGED_SCENES.split()), tmp_path)
 
 
-def play(simulator, config, env, n_scenes, tmp_path):
-    """Emit and build a unit, play scenes on it, and require that each passes for each seed."""
+def play(simulator, config, env, n_scenes, tmp_path, *, bench="unit_bench", visible=None, more_env=None, seeds=None):
+    """Emit and build a unit, play scenes on it, and require that each passes for each seed.
+
+    `visible` names what cocotb may reach on Verilator besides ports; `more_env` gives the bench's environment from the
+    Verilog file.
+    """
     if simulator == "icarus" and shutil.which("iverilog") is None:
         pytest.skip("iverilog is not installed (apt install iverilog)")
     verilog = emit_verilog(PrefetchUnit(config=config), name="prefetch_unit", config=config, out_dir=tmp_path)
     cache = BENCHES.parent / "build" / "sim"
-    built = build([verilog], top="prefetch_unit", cache_dir=cache, sim=simulator)
-    env |= {"UNIT_CONFIG": config.model_dump_json(), "UNIT_SEEDS": SEEDS[simulator]}
-    result = run(built, "unit_bench", run_dir=tmp_path, import_dir=BENCHES, env=env, seed=1)
+    args = (*VERILATOR_ARGS, str(visible)) if visible else VERILATOR_ARGS
+    built = build([verilog], top="prefetch_unit", cache_dir=cache, sim=simulator, verilator_args=args)
+    seeds = seeds or SEEDS[simulator]
+    env |= {"UNIT_CONFIG": config.model_dump_json(), "UNIT_SEEDS": seeds} | (more_env(verilog) if more_env else {})
+    result = run(built, bench, run_dir=tmp_path, import_dir=BENCHES, env=env, seed=1)
     print(f"{simulator}: {result.cycles_per_second(PERIOD_NS):,.0f} cycles/s, {result.seconds:.0f} s")
     assert not result.failures, "\n".join(f"{case.name}: {case.message}" for case in result.failures)
-    assert len(result.cases) == n_scenes * len(SEEDS[simulator].split())
+    assert len(result.cases) == n_scenes * len(seeds.split())

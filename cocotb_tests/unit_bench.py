@@ -122,7 +122,7 @@ class Bench:
             while not await self._field("idle"):
                 pass
             self.loading = self._table_traffic()
-        await registers.write([(OFFSETS["IRQ_ENABLE"], 127), (OFFSETS["COUNTER_CONTROL"], 2)])
+        await registers.write([(OFFSETS["IRQ_ENABLE"], 255 if CONFIG.parity else 127), (OFFSETS["COUNTER_CONTROL"], 2)])
 
     # What comes in
 
@@ -131,7 +131,7 @@ class Bench:
         for number in range(self.scene.n_events):
             beats = self._beats(number)
             self.model.offer_event(beats)
-            cut = rng.random() < self.scene.cut
+            cut = bool(self.scene.cut) and rng.random() < self.scene.cut
             sent = [*beats[:-1], beats[-1]._replace(last=not cut)]
             world.route.queue.extend(beat._asdict() for beat in sent)
             await self._until(world.route.is_empty)

@@ -40,7 +40,7 @@ class CommitEnvironment(Harness):
 
     Free: the prefetch queue's answers, budgets, candidates, releases (also of what was never granted), commands, the
     order and outcome of transfers, and what the directory's memories hold at the start. Assumed: the settings are
-    constant, an event's members differ and stay until it ends, offers stay until they are taken, and the DMA's status
+    constant, experts move only while no event is closed, an event's members differ and stay until it ends, offers stay until they are taken, and the DMA's status
     is of a transfer under way and says whether it was aborted.
     """
 
@@ -90,6 +90,7 @@ class CommitEnvironment(Harness):
         with m.Elif(~intake.closed & closes):
             m.d.sync += [intake.closed.eq(1), intake.layer.eq(layer), intake.n_members.eq(n_members)]
             m.d.sync += [member.eq(value) for member, value in zip(self.members, new, strict=True)]
+        assume(m, implies(self.commit.renew, ~intake.closed))
         m.d.sync += intake.member_expert.eq(Array(self.members)[intake.member_index[0]])
 
     def _misses(self, m):
