@@ -38,10 +38,11 @@ class Directory(wiring.Component):
 class CommitEnvironment(Harness):
     """The commit port among parts that do whatever their contracts allow.
 
-    Free: the prefetch queue's answers, budgets, candidates, releases (also of what was never granted), commands, the
-    order and outcome of transfers, and what the directory's memories hold at the start. Assumed: the settings are
-    constant, experts move only while no event is closed, an event's members differ and stay until it ends, offers stay until they are taken, and the DMA's status
-    is of a transfer under way and says whether it was aborted.
+    Free: the prefetch queue's answers, budgets, candidates, releases (also of what was never granted), commands,
+    the order and outcome of transfers, and what the directory's memories hold at the start. Assumed: the settings
+    are constant, experts move only while no event is closed, an event's members differ and stay until it ends,
+    offers stay until they are taken, and the DMA's status is of a transfer under way and says whether it was
+    aborted.
     """
 
     def __init__(self):
