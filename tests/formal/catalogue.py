@@ -6,6 +6,7 @@ from .proofs import (
     counters,
     dma_controller,
     dma_legalizer,
+    dma_progress,
     expert_sram,
     handshakes,
     prefetch_queue,
@@ -21,6 +22,7 @@ MODULES = (
     commit_port,
     commit_progress,
     dma_controller,
+    dma_progress,
     handshakes,
 )
 PROOFS = {proof.name: proof for module in MODULES for proof in module.PROOFS}

@@ -69,7 +69,7 @@ class DmaHarness(Harness):
     def surroundings(self, m):
         """Settings that are made before the first descriptor, a memory, and which transfer is followed."""
         dma = self.dut
-        for name in ("outstanding", "burst_beats", "retries", "qos_demand", "qos_prefetch", "cache", "prot"):
+        for name in ("outstanding", "burst_beats", "retries", "qos_demand", "qos_prefetch", "cache", "prot", "timeout"):
             setting = getattr(dma, name)
             m.d.comb += setting.eq(self.constant(m, len(setting), f"set_{name}"))
         settled = Signal()  # a setting counts two cycles after it is made
