@@ -85,6 +85,10 @@ class CommitActions(wiring.Component):
         same = (self._key.layer == layer) & (self._key.expert == expert) & ~self._key_wrong
         return (self._slot < self.settings.n_slots) & same
 
+    def _finds(self, layer, expert):
+        """Return whether the look-up before found this expert: both maps agree, and neither has wrong parity."""
+        return self._key_matches(layer, expert) & ~self._map_wrong
+
     def _abort(self, m, why):
         self._log_slot(m, Kind.ABORT, why)
         self._stop_transfer(m)

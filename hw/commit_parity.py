@@ -3,7 +3,6 @@
 from amaranth import Cat, Const, Signal
 
 from .commit_actions import CommitActions
-from .records import Sweep
 from .residency import SlotState
 
 
@@ -39,11 +38,3 @@ class ParityChecks(CommitActions):
             m.d.sync += self._map_wrong.eq(directory.map_wrong)
         with m.If(found):
             m.d.sync += self.scrubbing.eq(1)
-
-    def _start_scrub(self, m):
-        m.d.sync += self.scrubbing.eq(0)
-        self._start_sweep(m, Sweep.SCRUB)
-
-    def _finds(self, layer, expert):
-        """Return whether a look-up has found this expert: both maps agree, and neither is wrong."""
-        return self._key_matches(layer, expert) & ~self._map_wrong

@@ -205,7 +205,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
                 m.next = "CLOSE"
             if config.parity:
                 with m.Elif(self.scrubbing):
-                    self._start_scrub(m)
+                    m.d.sync += self.scrubbing.eq(0)
+                    self._start_sweep(m, Sweep.SCRUB)
             with m.Elif(self.command.valid):
                 self._dispatch_command(m)
             with m.Elif(self.candidate.valid & ~(may_demand & self._overtaken[-1])):
