@@ -24,6 +24,7 @@ from ..hw.register_access import (
     top_k_writes,
 )
 from ..hw.replay_pattern import pattern
+from .golden.directory import SlotState
 from .golden.event import RouterBeat
 from .golden.open_event import Grant
 from .golden.settings import UnitSettings
@@ -267,14 +268,17 @@ class _Program:
         ]
 
     def _failing_event(self) -> None:
-        """With prefetching stopped, one expert's bytes answer with errors: an error grant, and an interrupt."""
+        """With prefetching stopped, one expert's bytes answer with errors: an error grant, and an interrupt.
+
+        All others are hits: the bursts that are fetched again would come behind those of another miss, or before them.
+        """
         config, live = self._config, self._settings
         self._write(command_writes(config, "quiesce"))
         self._line(word(REST))
-        resident = {(slot.layer, slot.expert) for slot in self._unit._directory.slots}
-        bad = next(expert for expert in range(self._n_experts) if (0, expert) not in resident)
-        others = [expert for expert in range(self._n_experts) if expert != bad]
-        members = [bad, *self._rng.sample(others, self._top_k - 1)]
+        slots = self._unit._directory.slots
+        resident = [slot.expert for slot in slots if slot.layer == 0 and slot.state == SlotState.RESIDENT]
+        bad = next(expert for expert in range(self._n_experts) if expert not in resident)
+        members = [bad, *self._rng.sample(resident, min(len(resident), self._top_k - 1))]
         beats = self._beats(0, members, start=False)
         grants = self._unit.open(beats, failing=bad, quiesced=True)
         self._unit.close(grants, quiesced=True)

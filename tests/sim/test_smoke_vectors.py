@@ -22,8 +22,12 @@ def unit(request):
     return UNITS[request.param]
 
 
+def operation(line):
+    return int(line[:2], 16)
+
+
 def operations(vectors):
-    return [int(line[:2], 16) for line in vectors.lines]
+    return [operation(line) for line in vectors.lines]
 
 
 def test_same_program_every_time(unit):
@@ -36,6 +40,14 @@ def test_every_grant_is_given_back_and_lines_are_well_formed(unit):
     assert all(re.fullmatch(r"0\d_[0-9a-f]{16}_[0-9a-f]{8}( // .*)?", line) for line in vectors.lines)
     assert found.count(GRANT) == found.count(RELEASE) == found.count(ROUTE) == sum(vectors.grants.values())
     assert found[-1] == END and found.count(READ) > 20
+
+
+def test_the_error_is_the_only_miss_of_its_event(unit):
+    """How long a transfer with errors takes depends on the memory, so nothing else may be fetched meanwhile."""
+    lines = smoke_vectors(unit).lines
+    error = next(index for index, line in enumerate(lines) if line.endswith("ERROR"))
+    first = max(index for index in range(error) if operation(lines[index]) == ROUTE) + 1
+    assert all(line.endswith("HIT") for line in lines[first:error]) and operation(lines[error + 1]) != GRANT
 
 
 def test_hits_misses_an_error_and_used_prefetches_are_in_it(unit):
