@@ -30,6 +30,15 @@ SETTINGS = {
 }
 
 
+def pack_pieces(pieces):
+    """Return the bits of a descriptor's field `more`."""
+    beat_bits = CONFIG.slot_beats.bit_length()
+    packed = 0
+    for index, (offset, beats) in enumerate(pieces):
+        packed |= (HIGH_BASE + offset | beats << 64) << index * (64 + beat_bits)
+    return packed
+
+
 class Memory:
     """The slave's target: random bytes above HIGH_BASE, slow now and then, with errors on chosen words."""
 
@@ -58,7 +67,7 @@ class Bench:
         self.slave = ReadSlave(dut, "axi", self.memory, random.Random(seed + 2), pause=pause)
         self.guard = bytes([GUARD]) * CONFIG.slot_bytes
         self.slots = [bytearray(self.guard) for _ in range(CONFIG.slots)]
-        self.running: dict[int, tuple[int, int]] = {}
+        self.running: dict[int, list[tuple[int, int]]] = {}
         self.aborted: set[int] = set()
         self.queues: dict[str, list] = {"demand": [], "prefetch": []}
         self.statuses: list[tuple[int, int, int]] = []
@@ -78,7 +87,7 @@ class Bench:
 
     def add(self, stream, slot, offset, beats):
         """Queue a descriptor; `offset` is into MEMORY."""
-        self.queues[stream].append((slot, offset, beats))
+        self.queues[stream].append((slot, [(offset, beats)]))
 
     async def drain(self, transfers, most_cycles=60_000):
         """Run until so many transfers have ended; the slot of a queued one must be free by then."""
@@ -133,12 +142,13 @@ class Bench:
         if not (ready and dut.status_valid.value == 1):
             return
         slot, fill, drained = (int(getattr(dut, f"status_{name}").value) for name in ("slot", "fill", "drained"))
-        offset, beats = self.running.pop(slot)
+        pieces = self.running.pop(slot)
         assert drained == (slot in self.aborted)
         self.aborted.discard(slot)
-        length = beats * CONFIG.bus_bytes
+        expected = b"".join(MEMORY[offset : offset + beats * CONFIG.bus_bytes] for offset, beats in pieces)
+        length = len(expected)
         if not drained and not fill:
-            assert self.slots[slot][:length] == MEMORY[offset : offset + length]
+            assert self.slots[slot][:length] == expected
         assert self.slots[slot][length:] == self.guard[length:], "bytes beyond the transfer were written"
         self.slots[slot][:] = self.guard
         self.statuses.append((slot, fill, drained))
@@ -161,13 +171,17 @@ class Bench:
         getattr(dut, f"{stream}_valid").value = int(offered)
         if not offered:
             return
-        slot, offset, beats = queue[0]
-        getattr(dut, f"{stream}_address").value = HIGH_BASE + offset
-        getattr(dut, f"{stream}_beats").value = beats
+        slot, pieces = queue[0]
+        getattr(dut, f"{stream}_address").value = HIGH_BASE + pieces[0][0]
+        getattr(dut, f"{stream}_beats").value = sum(beats for _, beats in pieces)
         getattr(dut, f"{stream}_slot").value = slot
+        if CONFIG.segments > 1:
+            getattr(dut, f"{stream}_piece_beats").value = pieces[0][1]
+            getattr(dut, f"{stream}_more").value = pack_pieces(pieces[1:])
+            getattr(dut, f"{stream}_refused").value = 0
         if getattr(dut, f"{stream}_ready").value == 1:
             queue.pop(0)
-            self.running[slot] = (offset, beats)
+            self.running[slot] = pieces
 
     def add_random(self, transfers, *, error_rate=0.0, failures=1):
         """Queue random transfers; each slot belongs to one stream, since the streams are not ordered."""
@@ -177,10 +191,19 @@ class Bench:
             beats = self.rng.randrange(1, CONFIG.slot_beats + 1)
             offset = self.rng.randrange(len(MEMORY) // 4096 - 2) * 4096
             offset += self.rng.choice([0, 0, 4096 - 3 * CONFIG.bus_bytes])
-            self.add(stream, slot, offset, beats)
+            pieces = [(offset, beats)] if CONFIG.segments == 1 else self._cut(beats)
+            self.queues[stream].append((slot, pieces))
             if self.rng.random() < error_rate:
+                offset, beats = pieces[-1]
                 word = self.rng.randrange(beats)
                 self.memory.failures[HIGH_BASE + offset + word * CONFIG.bus_bytes] = failures
+
+    def _cut(self, beats):
+        """Return pieces of as many beats together, each anywhere in MEMORY."""
+        cuts = sorted(self.rng.sample(range(1, beats), min(beats - 1, self.rng.randrange(CONFIG.segments))))
+        lengths = [end - start for start, end in zip([0, *cuts], [*cuts, beats], strict=True)]
+        step = CONFIG.bus_bytes
+        return [(step * self.rng.randrange((len(MEMORY) - CONFIG.slot_bytes) // step), length) for length in lengths]
 
 
 @cocotb.test()

@@ -9,8 +9,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiResp
 from moefetch.hw.config import UnitConfig
-from moefetch.hw.register_access import field_table, register_offsets
+from moefetch.hw.register_access import field_table, register_offsets, segment_writes
 from moefetch.hw.register_map import WORD_BYTES, Access, register_map
+from moefetch.hw.segment_layout import Segment, segment_words
 
 CONFIG = UnitConfig.model_validate_json(os.environ["UNIT_CONFIG"])
 PERIOD_NS = 10
@@ -18,7 +19,9 @@ WINDOW_BYTES = 4096
 REGISTERS = register_map(CONFIG)
 OFFSETS, FIELDS = register_offsets(CONFIG), field_table(CONFIG)
 TABLE_DATA = "TABLE_DATA"
-"""Moves TABLE_ADDRESS on at every access, so it has a test of its own."""
+SEGMENTS = ("SEGMENT_BASE", "SEGMENT_STRIDE", "SEGMENT_BEATS")
+WINDOWS = (TABLE_DATA, "WEIGHT_DATA", *SEGMENTS)
+"""Tables lie behind them, and accesses move their addresses on, so they have tests of their own."""
 
 
 async def start(dut):
@@ -45,7 +48,7 @@ def elements():
 
 
 def is_storage(register):
-    return register.fields[0].access is Access.READ_WRITE and register.name not in (TABLE_DATA, "WEIGHT_DATA")
+    return register.fields[0].access is Access.READ_WRITE and register.name not in WINDOWS
 
 
 def values_of(field):
@@ -70,7 +73,7 @@ async def reset_values(dut):
     for register, address in elements():
         if register.fields[0].access is not Access.READ or register.name in ("ID", "VERSION", "DIGEST_ID"):
             word = await port.read(address, register.stride)
-            assert word == (0 if register.name == TABLE_DATA else register.reset), f"{register.name}: {word:#x}"
+            assert word == (0 if register.name in WINDOWS else register.reset), f"{register.name}: {word:#x}"
     known = {name: await port.read(OFFSETS[name]) for name in ("ID", "DIGEST_ID")}
     assert known == {"ID": int.from_bytes(b"MOEF", "big"), "DIGEST_ID": int(CONFIG.digest[:8], 16)}
 
@@ -127,6 +130,46 @@ async def every_table_field(dut):
         await port.write([(OFFSETS["TABLE_SELECT"], predictor)])
         await move_to(*place)
         assert await port.read(data) == word, f"table {predictor} at {place}"
+
+
+@cocotb.test()
+async def every_segment_field(dut):
+    """Each takes its values at each place, illegal ones are rejected, and the address moves on after the last word."""
+    port = await start(dut)
+    places = [(0, 0), (CONFIG.max_layers - 1, CONFIG.segments - 1)]
+    registers = [register for register in REGISTERS if register.name in SEGMENTS]
+
+    async def move_to(layer, index):
+        await port.write([(OFFSETS["SEGMENT_ADDRESS"], layer << FIELDS["segment_layer"].lsb | index)])
+
+    for place in places:
+        for register in registers:
+            (field,) = register.fields
+            for value in values_of(field):
+                await move_to(*place)
+                assert await put(port, register, register.offset, value << field.lsb) == [AxiResp.OKAY] * register.words
+                await move_to(*place)
+                assert await port.read(register.offset, register.stride) == value << field.lsb, (
+                    f"{register.name}, {place}"
+                )
+    for register in registers:
+        (field,) = register.fields
+        await move_to(0, 0)
+        wrong = 1 if field.lsb else field.maximum + 1
+        assert await port.response(register.offset, wrong.to_bytes(4, "little")) == AxiResp.SLVERR, register.name
+        assert await port.response(register.offset, bytes(2)) == AxiResp.SLVERR, register.name
+    table = [[Segment(base << 20, base << 8, base << 3)] * CONFIG.segments for base in range(1, 3)]
+    await port.write(segment_writes(CONFIG, table))
+    await move_to(0, 0)
+    for segments in table:
+        for segment in segments:
+            found = [
+                await port.read(register.offset + 4 * word) for register in registers for word in range(register.words)
+            ]
+            assert found == segment_words(CONFIG, segment)
+    await move_to(CONFIG.max_layers - 1, CONFIG.segments - 1)
+    await port.read(OFFSETS["SEGMENT_BEATS"])
+    assert await port.read(OFFSETS["SEGMENT_ADDRESS"]) == 0
 
 
 @cocotb.test()

@@ -16,11 +16,18 @@ SEEDS = {"verilator": "1 2", "icarus": "1"}
 N_SCENES = 15
 PAGED = CONFIG.replace(predictors=("st_moe",), table_window=3)
 PAGED_SCENES = "none st_moe errors commands everything"
+SEGMENTED = CONFIG.replace(segments=3)
+SEGMENT_SCENES = "abort whole_slots wrong_segments everything"
 
 
 @pytest.mark.parametrize("simulator", SEEDS)
 def test_unit(simulator, tmp_path):
     play(simulator, CONFIG, {}, N_SCENES, tmp_path)
+
+
+def test_unit_with_segments(tmp_path):
+    """Does a unit fetch experts whose parts lie apart, and refuse those of a layer whose parts do not add up?"""
+    play("icarus", SEGMENTED, {"UNIT_SCENES": SEGMENT_SCENES}, len(SEGMENT_SCENES.split()), tmp_path)
 
 
 @pytest.mark.parametrize("simulator", SEEDS)

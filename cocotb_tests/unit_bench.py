@@ -122,6 +122,8 @@ class Bench:
             while not await self._field("idle"):
                 pass
             self.loading = self._table_traffic()
+        if CONFIG.segments > 1:
+            await registers.write(self.world.memory.segments.writes())
         await registers.write([(OFFSETS["IRQ_ENABLE"], 255 if CONFIG.parity else 127), (OFFSETS["COUNTER_CONTROL"], 2)])
 
     # What comes in
@@ -260,6 +262,9 @@ class Bench:
             "bank_conflicts": sum(element.conflicts for element in world.elements), "bursts": world.slave.bursts,
             "layer_skips": world.skips,
         }  # fmt: skip
+        if CONFIG.segments > 1:
+            others["segment_faults"] = world.seen["issued in layer", world.memory.segments.wrong_layer]
+            assert others["segment_faults"] or not scene.wrong_layer
         assert {name: counters[name] for name in others} == others
         assert (counters["bus_timeouts"] > 0) == ("bus_timeout" in scene.settings) and counters["protocol_errors"] == 0
         assert sum(counters[f"{kind}_beats"] for kind in ("demand", "prefetch", "discarded")) == world.slave.beats

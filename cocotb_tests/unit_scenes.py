@@ -15,6 +15,8 @@ SETTINGS = {
     "evict_at_event_end": 0, "outstanding": 2, "burst_beats": 8, "retries": 3, "qos_demand": 12, "qos_prefetch": 3,
     "cache": 11, "prot": 5,
 }  # fmt: skip
+if CONFIG.segments > 1:
+    SETTINGS["segment_enable"] = 1
 if CONFIG.table_window:
     SETTINGS |= {"table_base": 0x0123_4567_89AB_C000, "table_enable": 1}
 
@@ -28,7 +30,8 @@ class Scene:
     per beat to be a wrong one, `cut` per event that its last beat is not marked, `right` and `wrong` of a hint for
     an expert that comes and for another, `repeat` that an event is that of the step before, `rush` that an event is
     not waited for. `attention` cycles lie between events, `compute` between a last word and its release, and
-    `commands` between commands; none if it is 0.
+    `commands` between commands; none if it is 0. `wrong_layer`: the segments of one layer do not
+    add up to an expert.
     """
 
     settings: dict = field(default_factory=dict)
@@ -49,6 +52,7 @@ class Scene:
     attention: tuple[int, int] = (5, 150)
     compute: tuple[int, int] = (0, 20)
     commands: int = 0
+    wrong_layer: bool = False
     must: tuple = ()
 
 
@@ -97,5 +101,7 @@ SCENES = {
         repeat=0.6, **ERRORS,
     ),
 }  # fmt: skip
+if CONFIG.segments > 1:
+    SCENES["wrong_segments"] = Scene(HINTS, wrong_layer=True, bad=0.1, transient=0.3, must=((Kind.FILL, Fill.FAILED),))
 if "UNIT_SCENES" in os.environ:
     SCENES = {name: SCENES[name] for name in os.environ["UNIT_SCENES"].split()}

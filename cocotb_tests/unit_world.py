@@ -6,7 +6,9 @@ from axi_agents import ReadSlave, Receiver, Registers, Sender, WriteSlave
 from cocotb.triggers import ClockCycles
 from moefetch.hw.page_channel import TABLES
 from moefetch.hw.records import Fill, Filter, GrantStatus, Issue, Kind, Record
+from moefetch.hw.register_access import register_offsets
 from moefetch.hw.replay_pattern import pattern, pattern_bytes
+from moefetch.hw.segment_layout import Segment, expert_pieces, segment_words
 from moefetch.hw.table_layout import TableLayout
 from unit_scenes import CONFIG
 
@@ -22,26 +24,36 @@ class Memory:
         self.bad = set()
         self.strays = []
         self.tables = Tables(rng, scene, settings) if CONFIG.table_window else None
+        self.segments = SegmentTable(rng, scene, settings) if CONFIG.segments > 1 else None
         self._failures = {}
-        for layer in range(settings["n_layers"]):
-            for expert in range(settings["n_experts"]):
-                if rng.random() < scene.bad:
-                    self.bad.add((layer, expert))
-                    self._failures[self.address(layer, expert) + 4 * rng.randrange(settings["expert_beats"])] = 1 << 30
-                else:
-                    self.disturb(layer, expert)
+        keys = [(layer, expert) for layer in range(settings["n_layers"]) for expert in range(settings["n_experts"])]
+        self.words = {key: self._words_of(*key) for key in keys}
+        self._known = {address for words in self.words.values() for address in words}
+        for key in keys:
+            if self.segments is not None and key[0] == self.segments.wrong_layer:
+                self.bad.add(key)
+            elif rng.random() < scene.bad:
+                self.bad.add(key)
+                self._failures[rng.choice(self.words[key])] = 1 << 30
+            else:
+                self.disturb(*key)
 
-    def address(self, layer, expert):
-        """Return where an expert begins."""
-        settings = self._settings
-        return settings["base"] + layer * settings["layer_stride"] + expert * settings["expert_stride"]
+    def _words_of(self, layer, expert):
+        """Return the addresses of an expert's words, in the order of its slot."""
+        settings, step = self._settings, CONFIG.bus_bytes
+        if self.segments is not None:
+            pieces = expert_pieces(self.segments.layers[layer], expert)
+        else:
+            first = settings["base"] + layer * settings["layer_stride"] + expert * settings["expert_stride"]
+            pieces = [(first, step * settings["expert_beats"])]
+        return [address + offset for address, length in pieces for offset in range(0, length, step)]
 
     def disturb(self, layer, expert):
         """Let an expert that is not on its way fail now and then when it is fetched next."""
-        first, beats, retries = self.address(layer, expert), self._settings["expert_beats"], self._settings["retries"]
-        left = any(self._failures.get(first + 4 * beat) for beat in range(beats))
+        words, retries = self.words[layer, expert], self._settings["retries"]
+        left = any(self._failures.get(address) for address in words)
         if retries and not left and self._rng.random() < self._scene.transient:
-            self._failures[first + 4 * self._rng.randrange(beats)] = self._rng.randint(1, retries)
+            self._failures[self._rng.choice(words)] = self._rng.randint(1, retries)
 
     async def read(self, address, length):
         """Return bytes, or raise for an error response."""
@@ -52,13 +64,43 @@ class Memory:
         if self._failures.get(address, 0) > 0:
             self._failures[address] -= 1
             raise OSError("injected")
-        settings = self._settings
-        layer, rest = divmod(address - settings["base"], settings["layer_stride"])
-        expert, offset = divmod(rest, settings["expert_stride"])
-        inside = layer < settings["n_layers"] and expert < settings["n_experts"]
-        if not inside or offset >= settings["expert_beats"] * CONFIG.bus_bytes:
+        if address not in self._known:
             self.strays.append(hex(address))
         return pattern_bytes(address, length)
+
+
+class SegmentTable:
+    """Random segments for every layer, whose order is not that of their addresses.
+
+    Those of `wrong_layer`, if the scene has one, do not add up to an expert.
+    """
+
+    def __init__(self, rng, scene, settings):
+        self.wrong_layer = rng.randrange(settings["n_layers"]) if scene.wrong_layer else None
+        places = rng.sample(range(64), settings["n_layers"] * CONFIG.segments)
+        self.layers = []
+        for layer in range(settings["n_layers"]):
+            beats = settings["expert_beats"]
+            cuts = sorted(rng.randint(0, beats) for _ in range(CONFIG.segments - 1))
+            lengths = [end - start for start, end in zip([0, *cuts], [*cuts, beats], strict=True)]
+            if layer == self.wrong_layer:
+                lengths[rng.randrange(CONFIG.segments)] += rng.choice((-1, 1)) if min(lengths) else 1
+            self.layers.append([self._segment(rng, places.pop(), length) for length in lengths])
+
+    def _segment(self, rng, place, beats):
+        """Return a segment in a region of its own: its experts side by side, or with gaps; rarely at a line."""
+        step = CONFIG.bus_bytes
+        base = place << 58 | rng.randrange(1 << 30) * step
+        return Segment(base, step * (beats + rng.choice((0, 0, 1, rng.randrange(1 << 20)))), step * beats)
+
+    def writes(self):
+        """Yield the register writes that load the table, those of the wrong layer too."""
+        offsets = register_offsets(CONFIG)
+        for layer, segments in enumerate(self.layers):
+            for index, segment in enumerate(segments):
+                yield offsets["SEGMENT_ADDRESS"], layer << 16 | index
+                for word, value in enumerate(segment_words(CONFIG, segment)):
+                    yield offsets["SEGMENT_BASE"] + 4 * word, value
 
 
 class Tables:
@@ -144,8 +186,8 @@ class Element:
         if self._offered is not None:
             if port["ready"].value == 1:
                 grant = self.grants[0]
-                place = self._world.memory.address(grant["layer"], grant["expert"])
-                self._expected = pattern(place + CONFIG.bus_bytes * self._offered)
+                words = self._world.memory.words[grant["layer"], grant["expert"]]
+                self._expected = pattern(words[self._offered])
                 self._offered = None
                 port["valid"].value = 0
             else:
@@ -230,6 +272,8 @@ class World:
             self.failed_key = (record.layer, record.expert)
         if record.kind == Kind.ISSUE and record.source == 0 and record.outcome <= Issue.OWN_RELEASED:
             self.seen["demand"] += 1
+        if record.kind == Kind.ISSUE and record.outcome <= Issue.OWN_RELEASED:
+            self.seen["issued in layer", record.layer] += 1
         if self.quiesced:
             assert not (record.kind == Kind.ISSUE and record.source == 1), "a prefetch is issued while quiesced"
             assert record.kind != Kind.CANDIDATE or record.outcome == Filter.EXPIRED

@@ -249,6 +249,13 @@ def weight_registers() -> str:
     return "\n\n".join(register_section(register) for register in register_map(unit) if register.name not in known)
 
 
+def segment_registers() -> str:
+    """The registers that only a unit with a segment table has."""
+    known = {register.name for register in register_map(DEFAULT)}
+    unit = DEFAULT.replace(segments=4)
+    return "\n\n".join(register_section(register) for register in register_map(unit) if register.name not in known)
+
+
 def registers() -> str:
     """The register map of the default unit."""
     return registers_markdown(register_map(DEFAULT))
@@ -398,7 +405,8 @@ TABLES = {
     "labels": labels, "laws": laws, "model-fields": model_fields, "models": models,
     "platform-energies": platform_energies, "platform-fields": platform_fields, "platforms": platforms,
     "policies": policies, "ports": ports,
-    "predictor-tables": predictor_tables, "registers": registers, "speculative": speculative, "sram-nodes": sram_nodes,
+    "predictor-tables": predictor_tables, "registers": registers, "segment-registers": segment_registers,
+    "speculative": speculative, "sram-nodes": sram_nodes,
     "top-k-shapes": top_k_shapes, "trace-figures": trace_figures, "unit-fields": unit_fields,
     "weight-registers": weight_registers, "weight-tables": weight_tables, **PAGING_TABLES,
 }  # fmt: skip

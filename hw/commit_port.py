@@ -29,6 +29,7 @@ from .interfaces import (
 )
 from .records import Sweep
 from .residency import TICK_BITS, DirectoryRowsSignature, DirectorySignature
+from .segment_walk import WalkSignature
 from .settings import settings_layout
 from .victim_search import SearchSignature
 
@@ -52,7 +53,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
     Latency, in cycles from a request that finds the port idle to its record: fill, drain and release 2;
     candidate 3; CLOSE 2, then 2 for each member, 1 for each queue entry that met its event, 2 for the
     abort policy (one of them finds no more such entries); a demand's issue `VictimSearch.latency(n_slots) + 3`,
-    a prefetch's 2 more, or 3 in all if it is present; a sweep 1 for each generated slot.
+    a prefetch's 2 more, or 3 in all if it is present (with `segments` > 1 one more than `SegmentWalk.latency` at least,
+    in place of the search's); a sweep 1 for each generated slot.
     Throughput: the next request is taken in the cycle of the last one's record.
 
     Members
@@ -72,6 +74,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         emptied, as by INVALIDATE_ALL; until then `renewing` is 1.
     layer_skip
         Pulse: the event that closes is not of the layer after the last one's, nor of layer 0 at a sequence's start.
+    segments
+        Where the pieces of an expert lie; only with `segments` > 1.
     current, current_layer, started
         Number and layer of the last closed event, and whether there was one.
     classifying, blocked, quiesced, busy
@@ -88,6 +92,7 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         self._config = config
         super().__init__(
             ({"parity_error": Out(1), "scrubbing": Out(1)} if config.parity else {})
+            | ({"segments": Out(WalkSignature(config))} if config.segments > 1 else {})
             | {
                 "settings": In(settings_layout(config)),
                 "intake": In(IntakeSignature(config)),

@@ -19,10 +19,7 @@ class TransferCommits(CommitActions):
         self._is_demand = Signal()
         self._issue_key = Signal(key_layout(config))
         self._deadline = Signal(EVENT_BITS)
-        m.submodules.address = address = ExpertAddress(config=config)
         m.d.comb += [
-            address.key.eq(self._issue_key),
-            address.settings.eq(self.settings),
             self.search.demand.eq(self._is_demand),
             self.search.deadline.eq(self._deadline),
             self.search.current.eq(self.current),
@@ -31,12 +28,30 @@ class TransferCommits(CommitActions):
             self.search.n_slots.eq(self.settings.n_slots),
             self.search.policy.eq(self.settings.victim_policy),
         ]
-        for request in (self.demand, self.prefetch):
+        self._address_registers(m)
+
+    def _address_registers(self, m):
+        config = self._config
+        payloads = [request.payload for request in (self.demand, self.prefetch)]
+        if config.segments > 1:
+            where = self.segments
+            for payload in payloads:
+                m.d.comb += [
+                    payload.address.eq(where.pieces[0].address),
+                    payload.piece_beats.eq(where.pieces[0].beats),
+                    payload.refused.eq(where.refused),
+                    *(payload.more[index].eq(where.pieces[index + 1]) for index in range(config.segments - 1)),
+                ]
+            m.d.comb += where.start.eq(self.search.start)
+        else:
+            m.submodules.address = where = ExpertAddress(config=config)
+            m.d.comb += [payload.address.eq(where.address) for payload in payloads]
+        m.d.comb += [where.key.eq(self._issue_key), where.settings.eq(self.settings)]
+        for payload in payloads:
             m.d.comb += [
-                request.payload.address.eq(address.address),
-                request.payload.beats.eq(self.settings.expert_beats),
-                request.payload.slot.eq(self._slot),
-                *(request.payload[name].eq(self._issue_key[name]) for name in transfer_key(config)),
+                payload.beats.eq(self.settings.expert_beats),
+                payload.slot.eq(self._slot),
+                *(payload[name].eq(self._issue_key[name]) for name in transfer_key(config)),
             ]
 
     def _issue(self, m):
@@ -48,12 +63,24 @@ class TransferCommits(CommitActions):
             m.d.comb += self._slot.eq(self.search.slot)
             with m.If(self.search.done):
                 m.next = "ISSUE"
+                if self._config.segments > 1:
+                    with m.If(~self.segments.done):
+                        m.next = "WALK"
+        if self._config.segments > 1:
+            self._await_walk(m)
         with m.State("ISSUE"):
             m.d.comb += self._slot.eq(self.search.slot)
             # A prefetch whose address has just changed stays queued.
             with m.If(~self.renewing):
                 self._issue_found(m)
             m.next = "IDLE"
+
+    def _await_walk(self, m):
+        """Wait for the pieces of the expert where the walk of the segment table is longer than the search."""
+        with m.State("WALK"):
+            m.d.comb += self._slot.eq(self.search.slot)
+            with m.If(self.segments.done):
+                m.next = "ISSUE"
 
     def _issue_found(self, m):
         """Take the slot that the search has found, or note that there is none."""

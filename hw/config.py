@@ -76,6 +76,8 @@ class UnitConfig(BaseModel):
     """Grants that the expert mapping unit chooses from so that elements read different banks; 0: none is generated."""
     parity: bool = False
     """Keep a parity bit with each word of the directory and of the predictors' tables; the same cycles."""
+    segments: Annotated[int, Field(ge=1, le=4)] = 1
+    """Pieces of memory that may make up an expert, as the segment table says for each layer; 1: there is no table."""
     clock_gating: bool = False
     """Stop the clock of the parts that rest between commits; the same cycles, less power, and faster simulation."""
     commit_log: bool = False
@@ -152,6 +154,11 @@ class UnitConfig(BaseModel):
         return bits_for(self.slots)
 
     @property
+    def segment_bits(self) -> int:
+        """Width of an index into a layer's segments."""
+        return bits_for(self.segments)
+
+    @property
     def slot_beats(self) -> int:
         """AXI beats, and SRAM words, of a slot."""
         return self.slot_bytes // self.bus_bytes
@@ -183,6 +190,7 @@ class UnitConfig(BaseModel):
         unused = set() if self.has_weights else {"weight_sources", "weight_ahead", "weight_bits", "weight_lanes"}
         options = ("clock_gating", "weight_ways", "table_window", "mapping_window", "parity")
         unused |= {name for name in options if not getattr(self, name)}
+        unused |= {"segments"} if self.segments == 1 else set()
         return hashlib.sha256(self.model_dump_json(exclude=unused).encode()).hexdigest()[:12]
 
     def replace(self, **changes: object) -> UnitConfig:

@@ -131,6 +131,11 @@ PARITY_COUNTERS = {
 }
 """The counters that follow in the register window of a unit with parity."""
 
+SEGMENT_COUNTERS = {
+    "segment_faults": Counter("Transfers refused: the segments of their layer do not add up to EXPERT_BEATS."),
+}
+"""The counter that follows in the register window of a unit with a segment table."""
+
 ALIASES = {"timely": "hit_prefetch"}
 """Names of the laws that are another counter's by definition: a timely prefetch is a hit on one."""
 
@@ -161,8 +166,10 @@ PAGING_LAWS: dict[str, tuple[str, ...]] = {
 
 def counters_of(config: UnitConfig) -> dict[str, Counter]:
     """Return a unit's counters, in the order of its register window."""
-    paging = ROW_COUNTERS if config.weight_ways else PAGING_COUNTERS if config.table_window else {}
-    return COUNTERS | paging | (PARITY_COUNTERS if config.parity else {})
+    tables = ROW_COUNTERS if config.weight_ways else PAGING_COUNTERS if config.table_window else {}
+    parity = PARITY_COUNTERS if config.parity else {}
+    segments = SEGMENT_COUNTERS if config.segments > 1 else {}
+    return COUNTERS | tables | parity | segments
 
 
 def with_aliases(values: Mapping[str, int]) -> dict[str, int]:

@@ -88,7 +88,7 @@ class DmaController(wiring.Component):
     -------
     prefetch, demand : In(stream of descriptor_layout)
         A request engine each; ready when it holds no beats that are not yet requested, and the table has an entry.
-        Addresses must be multiples of `bus_bytes`; 0 beats end at once as DONE.
+        Addresses must be multiples of `bus_bytes`; 0 beats end at once as DONE, a refused descriptor as FAILED.
     promote, abort : In({valid, slot})
         The transfer accepted in an earlier cycle that fills this slot becomes demanded, or requests nothing more and
         ends as drained once its bursts are in. Both hold in the same cycle for bursts not yet on AR. Beats from the
@@ -213,6 +213,12 @@ class DmaController(wiring.Component):
                 table.opened[which].requesting.eq(descriptor.payload.beats != 0),
                 *(table.opened[which][name].eq(descriptor.payload[name]) for name in transfer_key(config)),
             ]
+            if self._config.segments > 1:
+                refused = descriptor.payload.refused
+                m.d.comb += [
+                    table.opened[which].requesting.eq((descriptor.payload.beats != 0) & ~refused),
+                    table.opened[which].refused.eq(refused),
+                ]
         request = engines[PREFETCH]
         m.d.comb += [
             self.prefetch_request.valid.eq(request.active),

@@ -7,11 +7,11 @@ from amaranth.utils import exact_log2
 
 from .config import UnitConfig, bits_for
 from .dma_burst import LENGTH_BITS, LINE_BYTES, burst_layout, transfer_bits, word_bits
-from .interfaces import descriptor_layout
+from .interfaces import descriptor_layout, piece_layout
 
 
 class BurstLegalizer(wiring.Component):
-    """Cuts a descriptor into bursts of at most `limit` + 1 beats, none across a 4 KiB line.
+    """Cuts a descriptor into bursts of at most `limit` + 1 beats, none across a 4 KiB line or the end of a piece.
 
     Latency: two cycles from `load` to `valid`, and two from `take` to the next `valid`. Throughput: one burst
     every two cycles, so bursts of two beats or more can keep the bus full.
@@ -25,7 +25,7 @@ class BurstLegalizer(wiring.Component):
     -------
     load : In(1)
         Start on `descriptor` as transfer `transfer`; only while not `active`. The address is taken as a multiple
-        of `bus_bytes`. A descriptor of 0 beats is accepted and has no bursts.
+        of `bus_bytes`. A descriptor of 0 beats, or a refused one, is accepted and has no bursts.
     limit : In(8)
         Beats of the longest burst, less one.
     active : Out(1)
@@ -65,10 +65,12 @@ class BurstLegalizer(wiring.Component):
         m = Module()
         settled = Signal()
         rest = Signal(bits_for(self._config.slot_beats))
-        m.d.comb += [
-            self.valid.eq(self.active & settled),
-            self.beats_left.eq(Mux(self.active, rest + 1, 0)),
-        ]
+        m.d.comb += self.valid.eq(self.active & settled)
+        if self._config.segments > 1:
+            self._more, self._ends_piece = Signal.like(self.descriptor.more), Signal()
+            self._count_beats(m)
+        else:
+            m.d.comb += self.beats_left.eq(Mux(self.active, rest + 1, 0))
         with m.If(self.load):
             self._start(m, rest, settled)
         with m.Elif(self.take):
@@ -81,6 +83,8 @@ class BurstLegalizer(wiring.Component):
             ]
         with m.Else():
             m.d.sync += settled.eq(1)
+        if self._config.segments > 1:
+            self._next_piece(m, rest)
         self._settle(m, rest)
         # Apart from the branches above, so that a late `stop` reaches one flip-flop and no adder.
         with m.If(self.stop):
@@ -100,6 +104,30 @@ class BurstLegalizer(wiring.Component):
             self.burst.first.eq(0),
         ]
 
+    def _count_beats(self, m):
+        """Count the beats left of all pieces; `rest` is that of the one being cut."""
+        left = Signal.like(self.beats_left)
+        with m.If(self.load):
+            m.d.sync += left.eq(self.descriptor.beats)
+        with m.Elif(self.take):
+            m.d.sync += left.eq(left - self.burst.length - 1)
+        m.d.comb += self.beats_left.eq(Mux(self.active, left, 0))
+
+    def _next_piece(self, m, rest):
+        """Keep the pieces to come, and go on with the first of them when a burst takes the last beats of one."""
+        with m.If(self.load):
+            m.d.sync += [
+                self.active.eq((self.descriptor.beats != 0) & ~self.descriptor.refused),
+                rest.eq(self.descriptor.piece_beats - 1),
+                self._more.eq(self.descriptor.more),
+            ]
+        with m.Elif(self.take & self._ends_piece):
+            m.d.sync += [
+                rest.eq(self._more[0].beats - 1),
+                self.burst.word.eq(self._more[0].address[64 - word_bits(self._config) :]),
+                self._more.eq(self._more.as_value() >> piece_layout(self._config).size),
+            ]
+
     def _settle(self, m, rest):
         """Choose the length; all numbers here are beats less one, as in AxLEN.
 
@@ -117,3 +145,8 @@ class BurstLegalizer(wiring.Component):
             m.d.sync += [self.burst.length.eq(rest), self.last.eq(1)]
         with m.Else():
             m.d.sync += [self.burst.length.eq(allowed), self.last.eq(0)]
+        if self._config.segments > 1:
+            m.d.sync += [
+                self._ends_piece.eq(rest <= allowed),
+                self.last.eq((rest <= allowed) & (self._more[0].beats == 0)),
+            ]

@@ -68,7 +68,8 @@ class TransferTable(wiring.Component):
         entry is kept for a demand.
     opened : In, one for each class
         {valid, slot, requesting}: a descriptor is accepted; `requesting` is 0 if it has no beats. With `parity` also
-        the {layer, expert} that its status names.
+        the {layer, expert} that its status names. With
+        `segments` > 1 also `refused`: it fails at once; `requesting` is then 0.
     taken : In(transfer_pulse), taken_last : In(1)
         A burst leaves an engine, with `taken_last` the transfer's last one.
     ended, dropped : In(transfer_pulse)
@@ -94,7 +95,10 @@ class TransferTable(wiring.Component):
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
-        opened = data.StructLayout({"valid": 1, "slot": config.slot_bits, "requesting": 1, **transfer_key(config)})
+        refused = {"refused": 1} if config.segments > 1 else {}
+        opened = data.StructLayout(
+            {"valid": 1, "slot": config.slot_bits, "requesting": 1, **refused, **transfer_key(config)}
+        )
         count = transfer_count(config)
         super().__init__(
             {
@@ -197,6 +201,8 @@ class TransferTable(wiring.Component):
                     entry.demanded.eq(demanded),
                     entry.requesting.eq(opened.requesting),
                 ]
+                if self._config.segments > 1:
+                    m.d.sync += entry.failed.eq(opened.refused)
 
     def _keep_keys(self, m, reported):
         """Keep each transfer's expert from its descriptor to its status."""

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from .config import EVENT_BITS, SCORE_BITS, UnitConfig, bits_for
 from .records import RECORD_FIELDS, Fill, GrantStatus
 from .row_layout import paged_layout
+from .segment_layout import SEGMENT_WORDS
 
 MAX_BURST_BEATS = 256
 """AXI4's limit on an INCR burst."""
@@ -86,8 +87,21 @@ def transfer_key(config: UnitConfig) -> dict[str, int]:
     return {"layer": config.layer_bits, "expert": config.expert_bits} if config.parity else {}
 
 
+def piece_layout(config: UnitConfig) -> data.StructLayout:
+    """Return a stretch of memory: `beats` bus words from `address`, a multiple of `bus_bytes`."""
+    return data.StructLayout({"address": 64, "beats": bits_for(config.slot_beats + 1)})
+
+
 def descriptor_layout(config: UnitConfig) -> data.StructLayout:
-    """Return a DMA descriptor: fetch `beats` bus words from `address` (4 KiB aligned) into `slot`."""
+    """Return a DMA descriptor: fetch `beats` bus words from `address` into `slot`.
+
+    With `segments` > 1 only the first `piece_beats` of them lie there, the others in the pieces of `more`, in order, up
+    to the first of 0 beats; a `refused` one is not fetched and fails.
+    """
+    pieces = {}
+    if config.segments > 1:
+        more = data.ArrayLayout(piece_layout(config), config.segments - 1)
+        pieces = {"piece_beats": bits_for(config.slot_beats + 1), "more": more, "refused": 1}
     return data.StructLayout(
         {
             "address": 64,
@@ -95,6 +109,7 @@ def descriptor_layout(config: UnitConfig) -> data.StructLayout:
             "slot": config.slot_bits,
             **transfer_key(config),
         }
+        | pieces
     )
 
 
@@ -291,6 +306,28 @@ class WeightPortSignature(wiring.Signature):
                 "data": Out(8 * QUAD),
                 "done": In(1),
                 "read_data": In(8 * QUAD),
+            }
+        )
+
+
+class SegmentPortSignature(wiring.Signature):
+    """Access to a word of the segment table, seen from the user: base (low, high), stride, beats.
+
+    A write is made in its cycle. `read` and the place stay until `done`, the cycle in which `read_data` is valid; the
+    walk for an expert goes first.
+    """
+
+    def __init__(self, config: UnitConfig):
+        super().__init__(
+            {
+                "layer": Out(config.layer_bits),
+                "segment": Out(config.segment_bits),
+                "word": Out(bits_for(SEGMENT_WORDS)),
+                "write": Out(1),
+                "data": Out(32),
+                "read": Out(1),
+                "done": In(1),
+                "read_data": In(32),
             }
         )
 

@@ -18,6 +18,7 @@ from .event import EventIntake
 from .expert_mapping import ExpertMapping
 from .expert_sram import ExpertSram
 from .interfaces import (
+    SegmentPortSignature,
     SlotReadSignature,
     TableSignature,
     WeightPortSignature,
@@ -33,6 +34,7 @@ from .prefetch_queue import PrefetchQueue
 from .records import Fill, Kind
 from .registers import faults_layout, unit_state_layout
 from .residency import ResidencyDirectory
+from .segment_walk import SegmentWalk
 from .settings import settings_layout
 from .stall_monitor import BUCKETS, StallMonitor
 from .victim_search import VictimSearch
@@ -61,6 +63,7 @@ class PrefetchCore(wiring.Component):
         The settings are copied in this cycle: a step's first event begins, or none has closed yet.
     tables : In(TableSignature) * len(config.predictors)
     weights : In(WeightPortSignature), only with predictor `weights`
+    segments : In(SegmentPortSignature), only with `segments` > 1
     command : In(CommandSignature), counters : In(CounterPortSignature), state : Out(unit_state_layout),
     faults : Out(faults_layout)
     record_valid, record
@@ -70,6 +73,7 @@ class PrefetchCore(wiring.Component):
     def __init__(self, *, config: UnitConfig):
         self._config = config
         optional = {"weights": In(WeightPortSignature(config))} if config.has_weights else {}
+        optional |= {"segments": In(SegmentPortSignature(config))} if config.segments > 1 else {}
         super().__init__(
             optional
             | {
@@ -117,6 +121,8 @@ class PrefetchCore(wiring.Component):
         self._connect_candidates(m)
         self._connect_queues(m)
         self._connect_dma(m)
+        if config.segments > 1:
+            self._connect_segments(m)
         self._connect_counters(m)
         self._connect_status(m)
         self._tell_awake(m)
@@ -256,6 +262,14 @@ class PrefetchCore(wiring.Component):
             ]
         for name in ("valid", "slot", "promoted", "beats_left", "beats_total"):
             m.d.comb += getattr(commit.prefetch_request, name).eq(dma.prefetch_request[name])
+
+    def _connect_segments(self, m):
+        commit = self._commit
+        m.submodules.segments = segments = in_control(self._config, SegmentWalk(config=self._config))
+        connect(m, commit.segments, segments.walk)
+        connect(m, flipped(self.segments), segments.port)
+        refused = [request.valid & request.payload.refused for request in (commit.demand, commit.prefetch)]
+        m.d.comb += self._counters.pulse.segment_faults.eq(refused[0] | refused[1])
 
     def _connect_pages(self, m):
         """Connect the tables' way to memory; where they lie acts at once, how the bus is used as for experts."""

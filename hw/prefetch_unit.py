@@ -84,6 +84,8 @@ class PrefetchUnit(wiring.Component):
             connect(m, table, core.tables[index])
         if config.has_weights:
             connect(m, registers.weights, core.weights)
+        if config.segments > 1:
+            connect(m, registers.segments, core.segments)
         m.d.comb += [
             core.settings.eq(registers.settings),
             registers.apply.eq(core.apply),

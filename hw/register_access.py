@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .config import UnitConfig
 from .counter_names import ALIASES, counters_of
 from .register_map import WORD_BITS, WORD_BYTES, Access, Register, RegisterField, register_map
+from .segment_layout import Segment, segment_words
 
 Write = tuple[int, int]
 """A byte address, and the 32-bit word to write there."""
@@ -103,6 +104,28 @@ def weight_writes(config: UnitConfig, rows: Iterable[tuple[int, int, int, bytes]
         yield address, sum(value << fields[name].lsb for name, value in place.items())
         for first in range(0, len(weights), WORD_BYTES):
             yield data, int.from_bytes(weights[first : first + WORD_BYTES], "little")
+
+
+def segment_writes(config: UnitConfig, layers: Iterable[Sequence[Segment]]) -> Iterator[Write]:
+    """Yield the writes that load the segment table: the segments of each layer, from layer 0 on.
+
+    A layer may have fewer than the unit's; the others become empty. Raises ValueError, naming value and rule, for what
+    the unit would reject, and for layers whose experts differ in size from layer 0's.
+    """
+    address, first = _register(config, "SEGMENT_ADDRESS").offset, _register(config, "SEGMENT_BASE").offset
+    layer_lsb, size = field_table(config)["segment_layer"].lsb, None
+    for layer, segments in enumerate(layers):
+        if layer >= config.max_layers or len(segments) > config.segments:
+            raise ValueError(f"segments: layer {layer} has {len(segments)}; the unit has room for {config.segments} of "
+                             f"each of {config.max_layers} layers")  # fmt: skip
+        found = sum(segment.length for segment in segments)
+        size = found if size is None else size
+        if found != size:
+            raise ValueError(f"segments: an expert of layer {layer} has {found} bytes: must be layer 0's {size}")
+        yield address, layer << layer_lsb
+        for segment in (*segments, *[Segment(0, 0, 0)] * (config.segments - len(segments))):
+            for index, word in enumerate(segment_words(config, segment)):
+                yield first + WORD_BYTES * index, word
 
 
 def command_writes(config: UnitConfig, command: str, *, layer: int = 0, expert: int = 0) -> Iterator[Write]:

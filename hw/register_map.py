@@ -119,6 +119,8 @@ def _parameters(config: UnitConfig) -> dict[str, int]:
         "PREDICTORS": len(config.predictors),
         "WEIGHT_SOURCES": len(config.weight_sources) if config.has_weights else 0,
         "COUNTERS": len(counters_of(config)),
+        "SEGMENTS": config.segments,
+        "WORD_LSB": config.bus_bytes.bit_length() - 1,
         "TABLE_WINDOW": config.table_window,
         "PARITY": int(config.parity),
         "TABLE_ROW_BYTES": layout.row_bytes,

@@ -7,11 +7,13 @@ from typing import Any
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
 from .register_map import WORD_BITS, Access, Register
+from .register_segments import SegmentRegisters
+from .register_storage import WINDOWS
 from .register_tables import TableRegisters
 from .register_words import compose
 
 
-class RegisterReads(TableRegisters):
+class RegisterReads(TableRegisters, SegmentRegisters):
     """Answers reads; latencies as `RegisterBank` states."""
 
     def _elaborate_read(self, m: Module) -> None:
@@ -30,8 +32,12 @@ class RegisterReads(TableRegisters):
                     m.d.sync += error.eq(0)
                 m.next = "ANSWER"
                 self._select_table(m, error, table)
+                if self.config.segments > 1:
+                    self._select_segment(m, error)
             if self.config.has_weights:
                 self._read_weights(m, word)
+            if self.config.segments > 1:
+                self._read_segment(m, word)
             with m.State("TABLE"):
                 m.d.comb += self._table_busy.eq(1)
                 m.next = "ANSWER"
@@ -53,7 +59,7 @@ class RegisterReads(TableRegisters):
         address = self._axi.read.address
         with m.Switch(address):
             for register in self._map.values():
-                if register.name in ("TABLE_DATA", "WEIGHT_DATA", "COUNTER", "TOP_K"):
+                if register.name in (*WINDOWS, "COUNTER", "TOP_K"):
                     continue
                 value = compose(register.fields, self._sources(register))
                 for index in range(register.words):

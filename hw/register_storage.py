@@ -9,7 +9,11 @@ from .axi_lite import AxiLiteSlave
 from .config import bits_for
 from .register_map import WORD_BITS, WORD_BYTES, Access, register_map
 
-SPECIAL = ("COMMAND", "COUNTER_CONTROL", "IRQ_STATUS", "TABLE_DATA", "WEIGHT_DATA", "COUNTER", "TOP_K")
+SEGMENTS = ("SEGMENT_BASE", "SEGMENT_STRIDE", "SEGMENT_BEATS")
+"""The words of a segment, in the order of their addresses."""
+WINDOWS = ("TABLE_DATA", "WEIGHT_DATA", *SEGMENTS)
+"""Registers behind which tables lie."""
+SPECIAL = ("COMMAND", "COUNTER_CONTROL", "IRQ_STATUS", *WINDOWS, "COUNTER", "TOP_K")
 """Registers that are more than storage."""
 
 
@@ -44,6 +48,7 @@ class RegisterStorage(wiring.Component):
         self._table_busy = Signal()
         self._weights_written = Signal()
         self._weights_read = Signal()
+        self._segment_read = Signal()
 
     def _word(self, name: str) -> int:
         return self._map[name].offset // WORD_BYTES

@@ -9,12 +9,13 @@ from amaranth.hdl import Const, Module
 
 from .commands import Command
 from .register_map import WORD_BITS, Access, Register, RegisterField
-from .register_storage import SPECIAL
+from .register_segments import SegmentRegisters
+from .register_storage import SEGMENTS, SPECIAL
 from .register_tables import TableRegisters
 from .register_words import byte_mask, compose, in_range
 
 
-class RegisterWrites(TableRegisters):
+class RegisterWrites(TableRegisters, SegmentRegisters):
     """Takes written words; latencies as `RegisterBank` states."""
 
     def _elaborate_write(self, m: Module) -> None:
@@ -37,6 +38,10 @@ class RegisterWrites(TableRegisters):
                 if register.name in special:
                     with m.Case(self._word(register.name)):
                         special[register.name](m)
+                elif register.name in SEGMENTS:
+                    for word in range(register.words):
+                        with m.Case(self._word(register.name) + word):
+                            self._write_segment(m, register.fields[0], word)
                 elif register.name not in SPECIAL and register.fields[0].access is Access.READ_WRITE:
                     for word in range(register.words):
                         with m.Case(self._word(register.name) + word):

@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from .commands import CommandSignature
 from .config import UnitConfig, bits_for
 from .counters import CounterPortSignature
-from .interfaces import Axi4LiteSignature, TableSignature, WeightPortSignature
+from .interfaces import Axi4LiteSignature, SegmentPortSignature, TableSignature, WeightPortSignature
 from .register_reads import RegisterReads
+from .register_storage import SEGMENTS
 from .register_writes import RegisterWrites
 from .settings import settings_layout
 
@@ -23,7 +24,7 @@ def faults_of(config: UnitConfig) -> tuple[str, ...]:
     return (*FAULTS, "parity_error") if config.parity else FAULTS
 
 
-ADDRESSING = ("EXPERT_BEATS", "BASE", "LAYER_STRIDE", "EXPERT_STRIDE")
+ADDRESSING = ("EXPERT_BEATS", "BASE", "LAYER_STRIDE", "EXPERT_STRIDE", "SEGMENT_CONTROL", *SEGMENTS)
 """Registers that say which bytes an expert is."""
 
 
@@ -79,6 +80,8 @@ class RegisterBank(RegisterWrites, RegisterReads):
         To its tables.
     readdressed : Out
         A register was written, since the last `apply`, that says which bytes an expert is.
+    segments : Out(SegmentPortSignature), only with `segments` > 1
+        To the segment table.
     irq : Out
         Interrupt, level.
     awake : Out
@@ -95,6 +98,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
             raise TypeError(f"config must be a UnitConfig, not {config!r}")
         self.config = config
         optional = {"weights": Out(WeightPortSignature(config))} if config.has_weights else {}
+        optional |= {"segments": Out(SegmentPortSignature(config))} if config.segments > 1 else {}
         super().__init__(
             optional
             | {
@@ -125,6 +129,8 @@ class RegisterBank(RegisterWrites, RegisterReads):
         self._elaborate_table(m)
         if self.config.has_weights:
             self._elaborate_weights(m)
+        if self.config.segments > 1:
+            self._elaborate_segments(m)
         self._elaborate_write(m)
         self._elaborate_read(m)
         return m
@@ -165,7 +171,10 @@ class RegisterBank(RegisterWrites, RegisterReads):
             m.d.comb += cleared.eq(self._new)
         m.d.sync += self._irq.eq(self._irq & ~cleared | causes)
         moved = Cat(
-            write.address == self._word(name) + word for name in ADDRESSING for word in range(self._map[name].words)
+            write.address == self._word(name) + word
+            for name in ADDRESSING
+            if name in self._map
+            for word in range(self._map[name].words)
         ).any()
         m.d.sync += self.readdressed.eq((self.readdressed & ~self.apply) | (write.valid & ~write.error & moved))
         with m.If(faults.transfer_error):

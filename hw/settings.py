@@ -43,5 +43,6 @@ def settings_layout(config: UnitConfig) -> data.StructLayout:
             "cache": 4,
             "prot": 3,
         }
+        | ({"segment_enable": 1} if config.segments > 1 else {})
         | ({"table_base": 64, "table_enable": 1} if config.pages_tables else {})
     )

@@ -43,6 +43,9 @@ def require_fit(unit: UnitConfig, workload: Workload, name: str) -> None:
     if unit.pages_tables:
         rule = "must be 0 for a replay, whose memory holds no tables"
         raise UserError(f"unit {name}: {unit.paging}: {rule}")
+    if unit.segments > 1:
+        rule = "must be 1 for a replay, whose memory holds an expert in one piece"
+        raise UserError(f"unit {name}: segments = {unit.segments}: {rule}")
     for demand in demands(workload):
         if not demand.is_met(unit):
             relation = "must be" if demand.exact else "must be at least"

@@ -37,6 +37,8 @@ def build_machine(job: ReplayJob, *, logging: bool) -> Machine:
         raise UserError(f"unit: {job.unit.paging}: the cycle model knows tables on chip only, 0")
     if job.unit.mapping_window:
         raise UserError(f"unit: mapping_window = {job.unit.mapping_window}: the cycle model grants in order only, 0")
+    if job.unit.segments > 1:
+        raise UserError(f"unit: segments = {job.unit.segments}: the cycle model knows experts in one piece only, 1")
     trace = trace_of(job)
     mem = _memory(job)
     _configure(mem, job, trace, logging)

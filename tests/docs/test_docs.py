@@ -151,7 +151,7 @@ def test_make_targets_exist(page):
 
 def test_registers_and_fields_exist(page):
     units = (
-        UnitConfig(predictors=("st_moe", "weights")),
+        UnitConfig(predictors=("st_moe", "weights"), segments=2),
         UnitConfig(predictors=("st_moe",), table_window=3),
         UnitConfig(predictors=("weights",), weight_ways=8),
         UnitConfig(parity=True),

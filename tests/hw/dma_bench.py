@@ -120,7 +120,20 @@ class Bench:
 
     async def send(self, ctx, stream, address, beats, slot):
         """Offer a descriptor; return the cycle in which it was accepted."""
-        ctx.set(stream.payload, {"address": address, "beats": beats, "slot": slot})
+        pieces = {"piece_beats": beats} if self.config.segments > 1 else {}
+        return await self._send(ctx, stream, {"address": address, "beats": beats, "slot": slot} | pieces)
+
+    async def send_pieces(self, ctx, stream, pieces, slot, *, refused=False):
+        """Offer a descriptor of several pieces (address, beats); return the cycle in which it was accepted."""
+        (address, piece_beats), *more = pieces
+        beats = sum(beats for _, beats in pieces)
+        return await self._send(ctx, stream, {
+            "address": address, "piece_beats": piece_beats, "beats": beats, "slot": slot, "refused": refused,
+            "more": [{"address": place, "beats": count} for place, count in more],
+        })  # fmt: skip
+
+    async def _send(self, ctx, stream, payload):
+        ctx.set(stream.payload, payload)
         ctx.set(stream.valid, 1)
         await ctx.tick().until(stream.ready)
         ctx.set(stream.valid, 0)
@@ -147,9 +160,14 @@ class Bench:
 
     def check_slot(self, slot, address, beats):
         """Require that a slot holds exactly this stretch of memory."""
+        self.check_pieces(slot, [(address, beats)])
+
+    def check_pieces(self, slot, pieces):
+        """Require that a slot holds exactly these stretches of memory (address, beats), one after the other."""
         held = {beat: word for (where, beat), word in self.slots.items() if where == slot}
         step = self.config.bus_bytes
-        assert held == {beat: word_at(self.config, address + beat * step) for beat in range(beats)}
+        words = [word_at(self.config, address + beat * step) for address, beats in pieces for beat in range(beats)]
+        assert held == dict(enumerate(words))
 
     async def _watch(self, ctx):
         dma, axi = self.dma, self.dma.axi

@@ -11,11 +11,21 @@ TINY = UNIT_PRESETS["tiny"]
 TRANSFERS = 60
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_random_traffic(seed):
+def random_pieces(rng, config, beats):
+    """Return (address, beats) of up to `segments` pieces, anywhere, some of them at a 4 KiB line."""
+    cuts = sorted(rng.sample(range(1, beats), min(beats - 1, rng.randrange(config.segments))))
+    pieces = []
+    for start, end in zip([0, *cuts], [*cuts, beats], strict=True):
+        word = rng.randrange(1 << 50) * 4096 + rng.choice([0, 0, rng.randrange(1024)]) * config.bus_bytes
+        pieces.append((word % (1 << 64), end - start))
+    return pieces
+
+
+@pytest.mark.parametrize(("seed", "segments"), [*((seed, 1) for seed in range(12)), (12, 2), (13, 3), (14, 4), (15, 4)])
+def test_random_traffic(seed, segments):
     print(f"seed {seed}")
     rng = random.Random(seed)
-    config = TINY.replace(outstanding=rng.choice([1, 2, 3, 5]), bus_bytes=rng.choice([4, 16]))
+    config = TINY.replace(outstanding=rng.choice([1, 2, 3, 5]), bus_bytes=rng.choice([4, 16]), segments=segments)
     errors = random.Random(seed + 1000)
     rate = rng.choice([0.0, 0.05, 0.3])
     link = Link(latency=rng.randrange(1, 30), seed=seed, error=lambda address: errors.random() < rate)
@@ -33,11 +43,11 @@ def test_random_traffic(seed):
     def reap(first):
         """Check the statuses from `first` on and free their slots; return how many there are."""
         for status in bench.statuses[first:]:
-            address, beats = plan.pop(status.slot)
+            pieces = plan.pop(status.slot)
             was_aborted = aborted.pop(status.slot, bench.cycle) < status.cycle
             assert status.drained == was_aborted
             if not status.drained and not status.fill:
-                bench.check_slot(status.slot, address, beats)
+                bench.check_pieces(status.slot, pieces)
             for key in [key for key in bench.slots if key[0] == status.slot]:
                 del bench.slots[key]
             free.append(status.slot)
@@ -50,11 +60,11 @@ def test_random_traffic(seed):
                 while not free:
                     await ctx.tick()
                 slot = free.pop(rng.randrange(len(free)))
-                beats = rng.randrange(1, config.slot_beats + 1)
-                word = rng.randrange(1 << 50) * 4096 + rng.choice([0, 0, rng.randrange(1024)]) * config.bus_bytes
-                address = word % (1 << 64)
-                plan[slot] = (address, beats)
-                await bench.send(ctx, stream, address, beats, slot)
+                plan[slot] = pieces = random_pieces(rng, config, rng.randrange(1, config.slot_beats + 1))
+                if segments > 1:
+                    await bench.send_pieces(ctx, stream, pieces, slot)
+                else:
+                    await bench.send(ctx, stream, *pieces[0], slot)
 
         return feed
 

@@ -58,6 +58,11 @@ def test_a_unit_that_pages_its_tables_is_refused_by_replays():
         require_fit(unit, workload(), "mine")
 
 
+def test_a_unit_with_a_segment_table_is_refused_by_replays():
+    with pytest.raises(UserError, match="unit mine: segments = 3: must be 1 for a replay"):
+        require_fit(DEFAULT.replace(segments=3), workload(), "mine")
+
+
 def test_capacities_grow_to_powers_of_two_and_slots_to_what_banks_divide():
     wanted = workload().model_copy(update={"n_layers": 33, "n_experts": 65, "slots": 130})
     unit = fit_unit(DEFAULT, wanted)

@@ -74,6 +74,12 @@ def test_a_unit_that_pages_its_tables_is_refused():
         ENGINE.run_model(replace(job, unit=paged))
 
 
+def test_experts_in_several_pieces_are_refused():
+    job = random_job(1, "tiny")
+    with pytest.raises(UserError, match="segments = 2: the cycle model knows experts in one piece only"):
+        ENGINE.run_model(replace(job, unit=job.unit.replace(segments=2)))
+
+
 def test_mapped_grants_are_refused():
     job = random_job(1, "tiny")
     with pytest.raises(UserError, match="mapping_window = 4: the cycle model grants in order only"):
