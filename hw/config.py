@@ -29,7 +29,7 @@ def bits_for(count: int) -> int:
 class UnitConfig(BaseModel):
     """Capacities of a generated prefetch unit. Errors name the field, the value and the rule."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_layers: Annotated[int, Field(ge=1, le=256)] = 32
     """MoE layers."""

@@ -26,8 +26,10 @@ from ..register_html import registers_html
 from ..register_map import register_map
 from ..register_markdown import registers_markdown
 from ..verilog_platform import WrappedMemories
+from .block_diagram import block_diagram
 from .constraints import out_of_context_xdc, sdc, xdc
-from .datasheet import datasheet
+from .datasheet import DIAGRAM, datasheet, datasheet_title
+from .document import to_html, to_markdown
 from .flows import file_list, fusesoc_core, librelane_config
 from .smoke_bench import FILES, rest_cycles, smoke_bench
 
@@ -59,14 +61,16 @@ def drop_files(config: UnitConfig, models: ModelData) -> dict[str, str]:
     ports = [Port(**port) for port in sidecar["ports"]]
     wrappers = wrappers_in(verilog)
     area = measured_area(config)
+    sheet = datasheet_title(config)
+    blocks = datasheet(config, ports, tools=sidecar["tools"], predictions=models.predictions, area=area)
     title = f"Registers of {MODULE}, configuration {config.digest}"
     registers = register_map(config)
     files = {
         f"rtl/{MODULE}.v": verilog,
         f"{MODULE}.json": json.dumps(sidecar, indent=1) + "\n",
-        "datasheet.md": datasheet(
-            config, ports, tools=sidecar["tools"], predictions=models.predictions, area=area
-        ),
+        "datasheet.md": to_markdown(sheet, blocks),
+        "datasheet.html": to_html(sheet, blocks),
+        DIAGRAM: block_diagram(config),
         "lint/moefetch.vlt": WAIVERS.read_text(encoding="utf-8"),
         f"constraints/{MODULE}.sdc": sdc(MODULE),
         f"constraints/{MODULE}.xdc": xdc(MODULE),

@@ -28,7 +28,7 @@ def drop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drop") / "tiny"
     result = CliRunner().invoke(app, ["emit", "--config", "tiny", "--drop", str(folder)])
     assert result.exit_code == 0, result.output
-    assert "28 files" in result.stdout and "fusesoc" in result.stderr
+    assert "30 files" in result.stdout and "fusesoc" in result.stderr
     return folder
 
 
@@ -166,6 +166,24 @@ def test_fusesoc_lints(drop, tmp_path, search_path):
 def test_fusesoc_simulates(drop, tmp_path, search_path):
     result = fusesoc(drop, tmp_path, search_path, "sim")
     assert result.returncode == 0 and "PASS: 34 grants" in result.stdout, result.stdout + result.stderr
+
+
+@needs_icarus
+@pytest.mark.skipif("MOEFETCH_SLOW" not in os.environ, reason="five minutes: set MOEFETCH_SLOW=1")
+@pytest.mark.parametrize("preset", ["edge", "paper", "large", "segments"])
+def test_other_units_go_through_the_flows(preset, tmp_path, search_path):
+    """Twice the same bytes, and both targets of the FuseSoC core, whatever the unit's size."""
+    config = tmp_path / "segments.toml"
+    config.write_text("slots = 16\nslot_bytes = 4096\nsegments = 3\n")
+    words = ["emit", "--config", str(config) if preset == "segments" else preset, "--drop"]
+    for folder in ("one", "two"):
+        result = CliRunner().invoke(app, [*words, str(tmp_path / folder)])
+        assert result.exit_code == 0, result.output
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    for target, sign in (("lint", "Verilator"), ("sim", "PASS: ")):
+        (tmp_path / target).mkdir()
+        result = fusesoc(tmp_path / "one", tmp_path / target, search_path, target)
+        assert result.returncode == 0 and sign in result.stdout, result.stdout + result.stderr
 
 
 def test_wrong_use_is_one_line(tmp_path):
