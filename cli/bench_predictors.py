@@ -19,11 +19,10 @@ from ..sim.shootout_page import markdown, plot
 from ..traces.atomic import replacing
 from ..traces.errors import UserError
 from ..traces.format import Trace
-from .console import next_command, output, progress, reports_errors
+from .console import next_command, print_whole, progress, reports_errors
 from .predict import read_decode_rows
 
 NAME = "predictors"
-TABLE_WIDTH = 120
 
 
 @reports_errors
@@ -58,9 +57,7 @@ def predictors(
                 raise UserError(f"{path}: named {path.stem} as another trace: its figures could not be told apart")
             read[path.stem] = rows
             results.append(shoot_out(rows, path.stem, config, show))
-        console = output()
-        console.width = max(console.width, TABLE_WIDTH)
-        console.print(_table(results[-1]))
+        print_whole(_table(results[-1]))
     with progress("across traces"):
         domains = [cross_domain(group, config.weight_rules) for group in _same_geometry(read)]
     command = shlex.join(["moefetch", "bench", "predictors", *(path.name for path in traces)])

@@ -11,20 +11,18 @@ from typing import Annotated
 import typer
 
 from ..hw.unit_file import read_unit_config
-from ..sim.compare import Comparison, comparison_jobs, default_warm_up, policies_of
+from ..sim.compare import Comparison, comparison_jobs, policies_of
 from ..sim.compare_detail import detail_of, write_details
 from ..sim.compare_report import caption, sentences, tables, write_comparisons
-from ..sim.jobs import ReplayPlan
+from ..sim.design_point import warm_up_steps
 from ..sim.measured_run import Measure, Measured, measure_on_model
 from ..sim.policies import KNOWN_POLICIES
 from ..sim.replay_result import ReplayJob
 from ..sim.report import require_writable
-from ..traces.errors import UserError
-from .console import next_command, output, progress, reports_errors
+from .console import next_command, output, print_whole, progress, reports_errors
 from .replay import ENERGY_HELP, make_plan, read_trace
 
 DEFAULT_OUT = Path("build/compare")
-TABLE_WIDTH = 120
 
 
 @reports_errors
@@ -69,7 +67,7 @@ def compare(
             make_plan(path, rows, model=model, platform=platform, policy=",".join(policy.name for policy in compared),
                       scale=scale, unit=unit, tokens=tokens, batch=batch, energy=energy)
         )  # fmt: skip
-    measures = [_measure(plan, warm_up) for plan in plans]
+    measures = [Measure.of(plan.events, plan.workload, warm_up_steps(plan, warm_up)) for plan in plans]
     asked = {"model": model, "platform": platform, "unit": unit, "tokens": tokens, "experts": experts}
     comparisons, details = [], []
     for plan, measure in zip(plans, measures, strict=True):
@@ -87,14 +85,6 @@ def compare(
     next_command("moefetch", "report", out)
 
 
-def _measure(plan: ReplayPlan, warm_up: int | None) -> Measure:
-    steps = int(plan.events.step_first.sum())
-    chosen = default_warm_up(steps) if warm_up is None else warm_up
-    if chosen >= steps:
-        raise UserError(f"--warm-up {chosen}: must be below the {steps} decode steps replayed of {plan.path}")
-    return Measure.of(plan.events, plan.workload, chosen)
-
-
 def _run(jobs: list[ReplayJob], measure: Measure, show: Callable[[int, int], None]) -> list[Measured]:
     total, done, found = sum(len(job.events) for job in jobs), 0, []
     for job in jobs:
@@ -107,8 +97,7 @@ def _run(jobs: list[ReplayJob], measure: Measure, show: Callable[[int, int], Non
 def _print(comparison: Comparison) -> None:
     console = output()
     for table in tables(comparison):
-        # Cut figures are of no use: where a table does not fit, lines run on.
-        console.print(table, width=max(console.width, TABLE_WIDTH))
+        print_whole(table)
         console.print()
     for line in (*sentences(comparison), *caption(comparison)):
         typer.echo(textwrap.fill(line, console.width, subsequent_indent="  ", break_on_hyphens=False))

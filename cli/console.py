@@ -12,7 +12,9 @@ from typing import ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from ..traces.errors import UserError
 
@@ -21,11 +23,21 @@ R = TypeVar("R")
 
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
+MOST_WIDTH = 1000
+"""Columns that the widest table may need."""
 
 
 def output() -> Console:
     """The console for results, on standard output."""
     return Console(highlight=False)
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as it is: cut figures are of no use, so where it does not fit its lines run on."""
+    console = output()
+    needed = Measurement.get(console, console.options.update(width=MOST_WIDTH), table).maximum
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:

@@ -23,11 +23,10 @@ from ..sim.report import ReplayReport, require_writable
 from ..sim.rtl_replay import replay_on_rtl, require_simulator
 from ..sim.simulator import SimulationError
 from ..traces.format import Trace
-from .console import next_command, output, progress, reports_errors
+from .console import next_command, print_whole, progress, reports_errors
 from .model_engine import replay_on_model
 
 FAILED_STATUS = 1
-TABLE_WIDTH = 150
 
 
 class Victim(StrEnum):
@@ -174,10 +173,7 @@ def make_plan(
 
 def print_report(report: ReplayReport) -> None:
     """Print a report's table and what must be read with it."""
-    console = output()
-    # Cut figures are of no use: where the table does not fit, or nothing says how wide the place is, lines run on.
-    console.width = max(console.width, TABLE_WIDTH)
-    console.print(report.table())
+    print_whole(report.table())
     for line in report.caption():
         typer.echo(line)
 

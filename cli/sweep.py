@@ -16,14 +16,13 @@ from rich.table import Table
 
 from ..sim.report import require_writable
 from ..traces.errors import UserError
-from .console import INTERRUPTED_STATUS, next_command, output, reports_errors
+from .console import INTERRUPTED_STATUS, next_command, output, print_whole, reports_errors
 from .work_progress import work_progress
 
 if TYPE_CHECKING:
     from ..sim.sweep import Backend
 
 DEFAULT_OUT = Path("build/sweep")
-TABLE_WIDTH = 120
 
 
 class BackendName(StrEnum):
@@ -80,12 +79,9 @@ def sweep(
 
 def show_points(table: Table, lines: list[str]) -> None:
     """Print a table of points, and what must be read with it."""
-    console = output()
-    width = console.width
-    console.width = max(width, TABLE_WIDTH)  # cut figures are of no use: where the table does not fit, lines run on
-    console.print(table)
+    print_whole(table)
     for line in lines:
-        typer.echo(textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False))
+        typer.echo(textwrap.fill(line, output().width, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def choose_backend(name: BackendName, scheduler: str | None, jobs: int | None) -> Backend:

@@ -3,8 +3,7 @@
 Importing this package imports no Amaranth; the names below do, when first used.
 """
 
-from importlib import import_module
-from typing import Any
+from ..traces.lazy_exports import lazy_exports
 
 _EXPORTS = {
     "UnitConfig": "config",
@@ -17,8 +16,4 @@ _EXPORTS = {
 
 __all__ = list(_EXPORTS)  # pyright: ignore[reportUnsupportedDunderAll] - resolved by __getattr__
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
+__getattr__ = lazy_exports(__name__, _EXPORTS)

@@ -20,6 +20,7 @@ from .point_columns import Row, row_of, to_table, with_baselines
 from .policies import KNOWN_POLICIES, PolicyOptions
 from .replay_result import ReplayResult
 from .replay_run import Run
+from .simulator_names import RTL_SIMULATORS, RtlSimulator
 from .sweep import PlanKey, plan_key, shared_plans
 from .sweep_points import KnownTrace, known_trace, make_point
 from .unit_fit import fit_unit, require_fit, with_predictors
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
     import pyarrow
 
     from .jobs import ReplayPlan
-    from .rtl_engine import RtlSimulator
 
 Engine = Literal["model", "rtl"]
 ENGINES = get_args(Engine)
-SIMULATORS = ("verilator", "icarus", "native")
 UNNAMED = "trace"
 """What a trace from memory is called."""
 
@@ -138,7 +137,7 @@ def _require_legal(*, engine: str, simulator: str, tokens: int | None, batch: in
     for name, value, least in (("tokens", tokens, 1), ("batch", batch, 1), ("warm_up", warm_up, 0)):
         if value is not None and value < least:
             raise UserError(f"{name} = {value}: must be {least} or more")
-    for name, value, known in (("engine", engine, ENGINES), ("simulator", simulator, SIMULATORS)):
+    for name, value, known in (("engine", engine, ENGINES), ("simulator", simulator, RTL_SIMULATORS)):
         if value not in known:
             raise UserError(f"{name} = {value}: must be one of {', '.join(known)}")
 

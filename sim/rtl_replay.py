@@ -18,7 +18,7 @@ from .simulator import missing_tools
 from .source_digest import source_digest
 
 if TYPE_CHECKING:
-    from .rtl_engine import RtlSimulator
+    from .simulator_names import RtlSimulator
 
 BUILD = Path("build")
 """Where emitted Verilog, compiled simulations and a replay's scratch files are kept, below the current folder."""

