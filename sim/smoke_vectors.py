@@ -11,26 +11,28 @@ import copy
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ..hw.config import UnitConfig
 from ..hw.counter_names import COUNTERS
-from ..hw.records import Fill, Filter, GrantStatus, Issue, Kind, Record, VictimPolicy
+from ..hw.records import GrantStatus, VictimPolicy
 from ..hw.register_access import (
     command_writes,
     counter_offset,
     field_table,
     register_offsets,
+    segment_writes,
     settings_writes,
     top_k_writes,
 )
 from ..hw.replay_pattern import pattern
+from ..hw.segment_layout import Segment, expert_pieces
+from .calm_unit import CalmUnit, DependsOnTiming, RememberingPredictor
 from .golden.directory import SlotState
 from .golden.event import RouterBeat
 from .golden.open_event import Grant
 from .golden.settings import UnitSettings
-from .golden.unit_model import UnitModel
 from .predictors import predictor_class
-from .predictors.interface import Candidate, Predictor, PredictorEvent
 
 SEED = 2606
 MOST_LAYERS, MOST_TOP_K, MOST_BEATS = 5, 4, 40
@@ -70,96 +72,6 @@ class SmokeVectors:
         return "\n".join(["// SPDX-License-Identifier: Apache-2.0", *self.lines]) + "\n"
 
 
-class _Timing(Exception):  # noqa: N818 - no error: this event is drawn again
-    """The outcome of an event depends on what comes first."""
-
-
-class _Named:
-    """A golden predictor that remembers what it named last."""
-
-    def __init__(self, predictor: Predictor):
-        self._predictor = predictor
-        self.last: list[Candidate] = []
-
-    def step(self, event: PredictorEvent) -> list[Candidate]:
-        self.last = list(self._predictor.step(event))
-        return self.last
-
-
-class CalmUnit(UnitModel):
-    """The golden model, asked what happens instead of told: takes kinds in the order of a unit at rest.
-
-    All misses of an event get their slots before any prefetch does, all transfers end before any grant is given back.
-    """
-
-    def __init__(self, settings: UnitSettings, predictor: _Named | None, *, holds: bool):
-        super().__init__(settings, predictor)
-        self._named = predictor
-        self._holds = holds
-        self._log: list[Record] = []
-
-    def _compare(self, expected: Record, found: Record) -> None:
-        """Take the record that the model expects for the log's."""
-        self._log.append(expected)
-
-    def open(self, beats: list[RouterBeat], *, failing: int | None, quiesced: bool) -> list[Grant]:
-        """Play an event up to rest and return its grants; the transfer of expert `failing` fails."""
-        self.offer_event(beats)
-        self.check(Record(Kind.CLOSE))
-        while self._due:
-            self.check(Record(self._due[0][0]))
-        transfers, victims = self._demands()
-        coming = {(named.layer, named.expert) for named in self._named.last} if self._named else set()
-        if victims & coming:
-            raise _Timing
-        if not self._holds:
-            transfers += self._prefetches(quiesced)
-        for slot, expert in transfers:
-            failed = expert == failing
-            self.check(Record(Kind.FILL, Fill.FAILED if failed else Fill.DONE, slot=slot))
-        grants = list(self.expected_grants)
-        self.expected_grants.clear()
-        return grants
-
-    def close(self, grants: Iterable[Grant], *, quiesced: bool) -> None:
-        """Give the grants back and play up to rest."""
-        for grant in grants:
-            self.check(Record(Kind.RELEASE, expert=grant.expert))
-        while self._due:
-            self.check(Record(self._due[0][0]))
-        if self._holds:
-            for slot, _ in self._prefetches(quiesced):
-                self.check(Record(Kind.FILL, Fill.DONE, slot=slot))
-
-    def _demands(self) -> tuple[list[tuple[int, int]], set[tuple[int, int]]]:
-        """Find slots for all misses; return (slot, expert) of the transfers, and the keys that gave way."""
-        transfers, victims = [], set()
-        while self._open is not None and self._open.misses:
-            held = {slot.index: (slot.layer, slot.expert) for slot in self._directory.slots}
-            self.check(Record(Kind.ISSUE))
-            issued = self._log[-1]
-            if issued.outcome not in (Issue.FREE, Issue.EVICT):
-                raise _Timing
-            if issued.outcome == Issue.EVICT:
-                victims.add(held[issued.slot])
-            transfers.append((issued.slot, issued.expert))
-        return transfers, victims
-
-    def _prefetches(self, quiesced: bool) -> list[tuple[int, int]]:
-        """Filter what the predictor named and find slots for it; return (slot, -1) of the transfers."""
-        self.may_be_quiesced = quiesced
-        outcome = Filter.EXPIRED if quiesced else Filter.QUEUED
-        for target, layer, expert, score, source, _ in self._named.last if self._named else ():
-            self.check(Record(Kind.CANDIDATE, outcome, layer, expert, 0, score, source, target))
-        transfers = []
-        while self._queue.entries:
-            self.check(Record(Kind.ISSUE))
-            if self._log[-1].outcome not in (Issue.FREE, Issue.EVICT):
-                raise _Timing
-            transfers.append((self._log[-1].slot, -1))
-        return transfers
-
-
 def smoke_vectors(config: UnitConfig) -> SmokeVectors:
     """Return the vectors of a unit: hits, misses, prefetches and evictions, and a transfer that fails at the end."""
     return _Program(config).vectors
@@ -180,6 +92,7 @@ class _Program:
         self._top_k = max(1, min(config.max_top_k, MOST_TOP_K, (config.slots - 1) // 3))
         self._settings = self._live_settings()
         self._n_layers, self._n_experts = self._settings["n_layers"], self._settings["n_experts"]
+        self._segments = [self._layer_segments(layer) for layer in range(self._n_layers)]
         self._unit = self._golden_unit()
         self._fields = field_table(config)
         self._offsets = register_offsets(config)
@@ -204,7 +117,23 @@ class _Program:
             "predictor": 1 if self._predicts else 0, "row_entries": top_k, "budget": budget, "min_score": 2,
             "victim_policy": VictimPolicy.LEAST_STALE, "outstanding": config.outstanding, "burst_beats": 16,
             "retries": RETRIES,
-        }  # fmt: skip
+        } | ({"segment_enable": 1} if config.segments > 1 else {})  # fmt: skip
+
+    def _layer_segments(self, layer: int) -> list[Segment]:
+        """Return where a layer's experts lie: in one piece, or in all that the unit knows, the last one lowest."""
+        live, count, word = self._settings, self._config.segments, self._config.bus_bytes
+        if count == 1:
+            first = live["base"] + layer * live["layer_stride"]
+            return [Segment(first, live["expert_stride"], word * live["expert_beats"])]
+        cuts = [live["expert_beats"] * part // count for part in range(count + 1)]
+        return [
+            Segment(
+                base=live["base"] + (layer * count + count - 1 - part) * live["layer_stride"],
+                stride=word * live["expert_beats"],
+                length=word * (end - start),
+            )
+            for part, (start, end) in enumerate(pairwise(cuts))
+        ]
 
     @property
     def _predicts(self) -> bool:
@@ -226,11 +155,13 @@ class _Program:
             predictor = kind(*geometry, config.weight_rules, min_score=live["min_score"], tables=None)
         else:
             predictor = kind(*geometry, live["row_entries"], min_score=live["min_score"], profile=None)
-        return CalmUnit(settings, _Named(predictor), holds=name == "st_moe_paper")
+        return CalmUnit(settings, RememberingPredictor(predictor), holds=name == "st_moe_paper")
 
     def _programming(self) -> Iterator[tuple[int, int]]:
         yield from top_k_writes(self._config, [self._top_k] * self._n_layers)
         yield from settings_writes(self._config, self._settings)
+        if self._config.segments > 1:
+            yield from segment_writes(self._config, self._segments)
         yield self._offsets["IRQ_ENABLE"], 1 << self._fields["transfer_error"].lsb
         yield self._offsets["COUNTER_CONTROL"], 1 << self._fields["clear"].lsb
 
@@ -243,7 +174,7 @@ class _Program:
             try:
                 grants = unit.open(beats, failing=None, quiesced=False)
                 unit.close(grants, quiesced=False)
-            except _Timing:
+            except DependsOnTiming:
                 continue
             self._unit = unit
             self._previous[layer] = members
@@ -272,7 +203,7 @@ class _Program:
 
         All others are hits: the bursts that are fetched again would come behind those of another miss, or before them.
         """
-        config, live = self._config, self._settings
+        config = self._config
         self._write(command_writes(config, "quiesce"))
         self._line(word(REST))
         slots = self._unit._directory.slots
@@ -282,8 +213,8 @@ class _Program:
         beats = self._beats(0, members, start=False)
         grants = self._unit.open(beats, failing=bad, quiesced=True)
         self._unit.close(grants, quiesced=True)
-        length = live["expert_beats"] * config.bus_bytes
-        self._line(word(FAULT, self._address(0, bad), length), f"expert {bad} of layer 0 answers with errors")
+        address, length = expert_pieces(self._segments[0], bad)[-1]
+        self._line(word(FAULT, address, length), f"expert {bad} of layer 0 answers with errors")
         self._write_event(beats, grants)
         causes = 1 << self._fields["transfer_error"].lsb | 1 << self._fields["command_done"].lsb
         self._read("IRQ_STATUS", causes)
@@ -313,15 +244,12 @@ class _Program:
             if name in COUNTERS:
                 self._line(word(READ, counter_offset(self._config, name), value), name)
 
-    def _address(self, layer: int, expert: int) -> int:
-        live = self._settings
-        return live["base"] + layer * live["layer_stride"] + expert * live["expert_stride"]
-
     def _sum(self, grant: Grant) -> int:
         """Return the sum over an expert's 32-bit words: rotate left by one, then exclusive or."""
-        total, first = 0, self._address(grant.layer, grant.expert)
-        for address in range(first, first + self.vectors.expert_beats * self._config.bus_bytes, 4):
-            total = (total << 1 & 0xFFFFFFFF | total >> 31) ^ pattern(address)
+        total = 0
+        for first, length in expert_pieces(self._segments[grant.layer], grant.expert):
+            for address in range(first, first + length, 4):
+                total = (total << 1 & 0xFFFFFFFF | total >> 31) ^ pattern(address)
         return total
 
     def _write(self, writes: Iterable[tuple[int, int]]) -> None:

@@ -6,7 +6,7 @@ from moefetch.sim.simulator_names import RTL_SIMULATORS, SIMULATORS
 
 def test_native_runs_replays_and_no_cocotb():
     assert SIMULATORS == ("verilator", "icarus")
-    assert RTL_SIMULATORS == (*SIMULATORS, "native")
+    assert (*SIMULATORS, "native") == RTL_SIMULATORS
 
 
 def test_the_command_line_knows_the_same():

@@ -13,6 +13,7 @@ TINY = UNIT_PRESETS["tiny"]
 UNITS = UNIT_PRESETS | {
     "weights": TINY.replace(predictors=("weights",)),
     "no predictor": TINY.replace(predictors=()),
+    "segments": TINY.replace(segments=3),
     "smallest": TINY.replace(max_layers=1, slots=2, max_top_k=1, max_experts=2),
 }
 
