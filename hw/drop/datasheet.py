@@ -73,7 +73,7 @@ def _configuration(config: UnitConfig) -> Table:
     hidden = set() if config.has_weights else {*_WEIGHT_FIELDS}
     hidden |= {name for name, value in config if value is False or value == 0}
     hidden |= {"segments"} if config.segments == 1 else set()
-    rows: list[tuple[object, ...]] = [
+    rows = [
         (code(name), _shown(getattr(config, name)), " ".join((field.description or "").split()))
         for name, field in type(config).model_fields.items()
         if name not in hidden
@@ -132,7 +132,7 @@ def _times(config: UnitConfig) -> Table:
 
 def _predictions(rows: Iterable[tuple[str, int, int]]) -> Block:
     heading = ("predictor", "members of the event", "last router beat to the commit of as many candidates, at most")
-    shown: list[tuple[object, ...]] = [(code(name), *figures) for name, *figures in rows]
+    shown = [(code(name), *figures) for name, *figures in rows]
     return Table(heading, shown) if shown else "This unit has no predictor."
 
 

@@ -6,7 +6,7 @@ Text between backticks is code in both.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Table(NamedTuple):
     """A table; cells are text or numbers."""
 
     heading: tuple[str, ...]
-    rows: list[tuple[object, ...]]
+    rows: Sequence[tuple[object, ...]]
 
 
 class Figure(NamedTuple):
