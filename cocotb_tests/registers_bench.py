@@ -158,7 +158,10 @@ async def every_segment_field(dut):
         wrong = 1 if field.lsb else field.maximum + 1
         assert await port.response(register.offset, wrong.to_bytes(4, "little")) == AxiResp.SLVERR, register.name
         assert await port.response(register.offset, bytes(2)) == AxiResp.SLVERR, register.name
-    table = [[Segment(base << 20, base << 8, base << 3)] * CONFIG.segments for base in range(1, 3)]
+    parts = range(1, CONFIG.segments + 1)
+    table = [
+        [Segment(layer << 40 | part << 20, layer << 8 | part << 4, part << 3) for part in parts] for layer in (1, 2)
+    ]
     await port.write(segment_writes(CONFIG, table))
     await move_to(0, 0)
     for segments in table:
