@@ -363,15 +363,20 @@ def test_interrupt_is_raised_masked_and_cleared():
     run(body)
 
 
-def test_what_moves_experts_is_told_until_it_takes_effect():
+@pytest.mark.parametrize("segments", [1, 2])
+def test_what_moves_experts_is_told_until_it_takes_effect(segments):
+    values = {"EXPERT_BEATS": (1, 0), "SEGMENT_BEATS": (1, 1 << 31), "SEGMENT_CONTROL": (1, 2)}
+
     async def apply(ctx, dut):
         ctx.set(dut.apply, 1)
         await ctx.tick()
         ctx.set(dut.apply, 0)
 
     async def body(ctx, dut, axi):
-        for name in ADDRESSING:
-            good, bad = (1, 0) if name == "EXPERT_BEATS" else (4096, 1)
+        names = [name for name in ADDRESSING if name in axi.offsets]
+        assert len(names) == (4 if segments == 1 else 8)
+        for name in names:
+            good, bad = values.get(name, (4096, 1))
             assert (await axi.write(axi.offsets[name], bad))[0] == SLVERR
             assert not ctx.get(dut.readdressed)
             await axi.put(axi.offsets[name], good)
@@ -383,7 +388,7 @@ def test_what_moves_experts_is_told_until_it_takes_effect():
             await axi.write(axi.offsets[name], 0)
             assert not ctx.get(dut.readdressed), name
 
-    run(body)
+    run(body, CONFIG.replace(segments=segments))
 
 
 def test_a_rejected_write_clears_no_interrupt():
