@@ -15,8 +15,8 @@ from .weight_layout import group_bits_of, lanes_of
 class Selection(wiring.Component):
     """Keeps scores group by group and the best of each group, so that taking one expert out costs one group's search.
 
-    The search of a group is a tree of comparisons with a register half-way. It runs as scores arrive, and again, for
-    one group, whenever that group's best has been named.
+    The search of a group is a tree of comparisons, cut twice by registers. It runs as scores arrive, and again, for one
+    group, whenever that group's best has been named.
 
     Latency: with the last scores and `start` in cycle c, the first expert is offered in cycle c + `latency` = 6.
     Throughput: an expert every `period` = 5 cycles, if `ready`.
@@ -89,66 +89,76 @@ class Selection(wiring.Component):
         return Cat(Const(lane, lane_bits), group)
 
     def _elaborate_search(self, m):
-        """s0: scores, loaded or read again; s1: half of the tree; s2: the other half, into the group's best."""
+        """A third of the tree's levels on scores that come or are read again, s0; on s0; and on s1, into the best."""
         scores_layout: Any = data.ArrayLayout(SCORE_BITS, self._lanes)
         m.submodules.stored = stored = Memory(shape=scores_layout, depth=len(self._best), init=[])
         read: Any = stored.read_port()
         write: Any = stored.write_port()
-        s0_scores: Any = Signal(scores_layout)
-        s0_group, s1_group = Signal.like(self.group), Signal.like(self.group)
+        group, s0_group, s1_group = (Signal.like(self.group, name=f"{stage}_group") for stage in ("in", "s0", "s1"))
         s0_valid, s1_valid, reading = self._s0_valid, self._s1_valid, self._reading
         m.d.comb += [
             write.addr.eq(self.group),
             write.data.eq(self.scores),
             write.en.eq(self.scored),
             read.addr.eq(self._winner_group),
+            group.eq(Mux(self.scored, self.group, self._winner_group)),
         ]
         m.d.sync += [
             reading.eq(self._search),
             s0_valid.eq(self.scored | reading),
-            s0_group.eq(Mux(self.scored, self.group, self._winner_group)),
-            s0_scores.eq(Mux(self.scored, self.scores, read.data)),
+            s0_group.eq(group),
             s1_valid.eq(s0_valid),
             s1_group.eq(s0_group),
         ]
-        with m.If(self.scored):
-            wanted = [
-                (self.scores[lane] >= self.min_score) & (self._expert(lane, self.group) < self.n_experts)
-                for lane in range(self._lanes)
-            ]
-            m.d.sync += self._left[self.group].eq(Cat(wanted))
-        leaves: list[Any] = [Signal(self._entry, name=f"leaf_{lane}") for lane in range(self._lanes)]
-        for lane, leaf in enumerate(leaves):
-            m.d.comb += [
-                leaf.found.eq(self._left[s0_group].bit_select(lane, 1)),
-                leaf.score.eq(s0_scores[lane]),
-                leaf.expert.eq(self._expert(lane, s0_group)),
-            ]
-        found = self._reduce(m, leaves, until=1 << ((self._lanes - 1).bit_length() // 2), name="upper")
-        s1_found: list[Any] = [Signal(self._entry, name=f"s1_{index}") for index in range(len(found))]
-        m.d.sync += [after.eq(before) for before, after in zip(found, s1_found, strict=True)]
-        (best,) = self._reduce(m, s1_found, until=1, name="lower")
-        for group, held in enumerate(self._best):
-            with m.If(s1_valid & (s1_group == group)):
+        levels = (self._lanes - 1).bit_length()
+        on_s0 = (levels - levels // 3) // 2
+        found = self._leaves(m, read.data, group)
+        found = self._registered(m, self._reduce(m, found, levels=levels // 3, name="first"), "s0")
+        found = self._registered(m, self._reduce(m, found, levels=on_s0, name="upper"), "s1")
+        (best,) = self._reduce(m, found, levels=levels - levels // 3 - on_s0, name="lower")
+        for index, held in enumerate(self._best):
+            with m.If(s1_valid & (s1_group == index)):
                 m.d.sync += held.eq(best)
 
-    def _reduce(self, m, entries, *, until, name):
-        """Return the best of neighbours, level by level, until `until` are left; the lower wins a tie."""
-        level = 0
-        while len(entries) > until:
+    def _leaves(self, m, stored, group):
+        """Return a group's experts: of scores that come those that are wanted, of `stored` ones those that are left."""
+        leaves: list[Any] = [Signal(self._entry, name=f"leaf_{lane}") for lane in range(self._lanes)]
+        wanted = Signal(self._lanes)
+        for lane, leaf in enumerate(leaves):
+            is_high = self.scores[lane] >= self.min_score
+            m.d.comb += [
+                wanted[lane].eq(is_high & (self._expert(lane, self.group) < self.n_experts)),
+                leaf.found.eq(Mux(self.scored, wanted[lane], self._left[self._winner_group].bit_select(lane, 1))),
+                leaf.score.eq(Mux(self.scored, self.scores[lane], stored[lane])),
+                leaf.expert.eq(self._expert(lane, group)),
+            ]
+        with m.If(self.scored):
+            m.d.sync += self._left[self.group].eq(wanted)
+        return leaves
+
+    def _registered(self, m, entries, name):
+        """Return entries a cycle later."""
+        later: list[Any] = [Signal(self._entry, name=f"{name}_{index}") for index in range(len(entries))]
+        m.d.sync += [after.eq(before) for before, after in zip(entries, later, strict=True)]
+        return later
+
+    def _reduce(self, m, entries, *, levels, name):
+        """Return the best of neighbours after so many levels; the lower wins a tie."""
+        for level in range(levels):
             winners = []
             for index in range(0, len(entries), 2):
                 lower, upper = entries[index], entries[index + 1]
                 winner: Any = Signal(self._entry, name=f"{name}_{level}_{index // 2}")
-                is_upper = upper.found & (~lower.found | (upper.score > lower.score))
+                # One comparison, `found` being its highest bit, is a shorter path than three conditions.
+                is_upper = Cat(upper.score, upper.found) > Cat(lower.score, lower.found)
                 m.d.comb += winner.eq(Mux(is_upper, upper, lower))
                 winners.append(winner)
-            entries, level = winners, level + 1
+            entries = winners
         return entries
 
     def _elaborate_offer(self, m):
         """PICK the best of the groups, MARK it as named and search its group, CHECK what is left, OFFER it."""
-        (best,) = self._reduce(m, self._best, until=1, name="group")
+        (best,) = self._reduce(m, self._best, levels=len(self.group), name="group")
         lane_bits = (self._lanes - 1).bit_length()
         group, lane = best.expert[lane_bits:], self._winner.expert[:lane_bits]
         is_last = Signal()
