@@ -18,6 +18,7 @@ from ..sim.rtl_replay import BUILD, emit_harness, require_simulator
 from ..traces.atomic import replacing
 from .bench_area import area
 from .bench_model import model
+from .bench_predictor_area import predictor_area
 from .bench_predictors import predictors
 from .console import progress, reports_errors
 from .regress import SHIPPED
@@ -26,6 +27,7 @@ from .replay import DEFAULT_UNIT, SIMULATOR_HELP, Simulator, failures_end_the_co
 app = typer.Typer(no_args_is_help=True, help="Measure predictors, and how fast things run here.")
 app.command()(area)
 app.command()(model)
+app.command()(predictor_area)
 app.command()(predictors)
 RESULTS = BUILD / "bench"
 TRACE = SHIPPED / "code.parquet"

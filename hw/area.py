@@ -43,6 +43,15 @@ PAPER_SHARE = 0.0002
 Say = Callable[[str], object]
 
 
+def emit_part(component: wiring.Component, name: str, config: UnitConfig, folder: Path) -> tuple[str, list[Path]]:
+    """Write a component and its wrappers' models; return its name and the files, its own first."""
+    verilog, _ = render_module(component, name=name, config=config, platform=WrappedMemories())
+    texts = {name: verilog} | {wrapper: wrapper_source(wrapper) for wrapper in wrappers_in(verilog)}
+    for stem, text in texts.items():
+        (folder / f"{stem}.v").write_text(text, encoding="utf-8")
+    return name, [folder / f"{stem}.v" for stem in texts]
+
+
 def measure_area(config: UnitConfig, folder: Path, say: Say) -> dict[str, Any]:
     """Return all figures of a unit, as JSON takes them; intermediate files go to `folder`, progress to `say`.
 
@@ -53,23 +62,14 @@ def measure_area(config: UnitConfig, folder: Path, say: Say) -> dict[str, Any]:
         "config": config.model_dump(mode="json"), "digest": config.digest, "tools": tool_versions(),
         "label": "measured",
     }  # fmt: skip
-    unit = _emit(PrefetchUnit(config=config), "moefetch_unit", config, folder)
-    parts = {name: _emit(part(config=config), f"moefetch_{name}", config, folder) for name, part in PARTS.items()}
+    unit = emit_part(PrefetchUnit(config=config), "moefetch_unit", config, folder)
+    parts = {name: emit_part(part(config=config), f"moefetch_{name}", config, folder) for name, part in PARTS.items()}
     say("gate equivalents")
     document["gates"] = _gates(config, unit, parts["predictor"], folder)
     if config.slots * config.slot_bytes * 8 <= BLOCK_RAM_BITS:
         document["ecp5"] = _ecp5(unit, parts, folder, say)
     document["bounds"] = _bounds(document) if config == UNIT_PRESETS["edge"] else []
     return document
-
-
-def _emit(component: wiring.Component, name: str, config: UnitConfig, folder: Path) -> tuple[str, list[Path]]:
-    """Write a component and its wrappers' models; return its name and the files, its own first."""
-    verilog, _ = render_module(component, name=name, config=config, platform=WrappedMemories())
-    texts = {name: verilog} | {wrapper: wrapper_source(wrapper) for wrapper in wrappers_in(verilog)}
-    for stem, text in texts.items():
-        (folder / f"{stem}.v").write_text(text, encoding="utf-8")
-    return name, [folder / f"{stem}.v" for stem in texts]
 
 
 def _gates(

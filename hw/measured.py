@@ -9,6 +9,7 @@ from typing import Any
 from .config import UnitConfig
 
 RESULTS = Path(__file__).parent / "area_results"
+PREDICTOR_RESULTS = RESULTS / "predictors"
 
 
 def measured_area(config: UnitConfig) -> dict[str, Any] | None:
@@ -18,3 +19,9 @@ def measured_area(config: UnitConfig) -> dict[str, Any] | None:
         if document["digest"] == config.digest:
             return document
     return None
+
+
+def measured_predictors() -> dict[str, dict[str, Any]]:
+    """Return name -> what `moefetch bench predictor-area` found, for the predictors whose result is kept."""
+    paths = sorted(PREDICTOR_RESULTS.glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}

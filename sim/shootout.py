@@ -16,12 +16,15 @@ from ..hw.weight_rules import WeightRules
 from ..traces.format import ABSENT, Trace
 from . import named_by_weights, named_experts
 from .event_keys import event_keys
+from .halves import Part, halves
 from .named_by_weights import NamedExperts
+from .network_limit import NetworkResults, network_bits, network_forms
 from .policies import KNOWN_POLICIES
 from .prediction_time import prediction_cycles
 from .predictors.interface import MAX_SCORE
 from .profile import Profile
 from .recall import ranking_budgets
+from .recall_curves import RecallCurves
 from .storage_bits import table_bits
 from .weight_profile import WeightProfile
 
@@ -36,14 +39,6 @@ LIGHT = WeightRules(((1, 0), (2, 0), (0, 1)), 4)
 """Fewer sources and bits: 40 % less memory."""
 HEAVY = WeightRules(((1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (0, 1)), 6)
 """More of both."""
-
-
-class Part(NamedTuple):
-    """Tokens of a trace: experts [T, L, K], sequence starts [T], and the hints [T, L, H] where recorded."""
-
-    experts: NDArray[np.uint16]
-    starts: NDArray[np.bool_]
-    hints: NDArray[np.uint16] | None
 
 
 @dataclass(frozen=True)
@@ -98,19 +93,18 @@ class Shootout:
         return {"label": "recall measured, cycles modelled"} | asdict(self)
 
 
-def halves(trace: Trace) -> tuple[Part, Part]:
-    """Return the two halves of a trace's tokens."""
-    starts, half = trace.sequence_starts(), len(trace) // 2
-    return tuple(
-        Part(trace.experts[part], starts[part], None if trace.hints is None else trace.hints[part])
-        for part in (slice(0, half), slice(half, None))
-    )  # type: ignore[return-value]
-
-
 def shoot_out(
-    trace: Trace, name: str, unit: UnitConfig, show: Callable[[int, int], None] = lambda done, total: None
+    trace: Trace,
+    name: str,
+    unit: UnitConfig,
+    show: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    networks: NetworkResults | None = None,
 ) -> Shootout:
-    """Measure all contenders on `trace`, decode tokens alone; `unit` gives rules and lanes."""
+    """Measure all contenders on `trace`, decode tokens alone; `unit` gives rules and lanes.
+
+    `networks` keeps the results of those that are trained for the limit; without it there is no limit.
+    """
     meta = trace.meta
     first, second = halves(trace)
     n_experts, top_k = meta.n_experts, meta.top_k
@@ -137,7 +131,13 @@ def shoot_out(
         show(index, len(makers))
         named = make()
         bits, cycles = _cost(label, unit, meta.n_layers, n_experts, top_k)
-        contenders.append(_contender(label, second.experts, named, budgets, set_recall, set_size, bits, cycles))
+        curves = RecallCurves.of(second.experts, named)
+        contenders.append(_contender(label, curves, budgets, set_recall, set_size, bits, cycles))
+    if networks is not None:
+        for label, recipe in network_forms(unit.weight_rules).items():
+            curves = networks.curves(trace, name, recipe, show)
+            bits = network_bits(recipe, meta.n_layers, n_experts)
+            contenders.append(_contender(label, curves, budgets, set_recall, set_size, bits, None))
     calibration, by_threshold = _confidence(first, second, n_experts, unit.weight_rules, budgets)
     return Shootout(
         name, meta.model, (meta.n_layers, n_experts, top_k), len(first.starts), len(second.starts), budgets,
@@ -240,23 +240,16 @@ def _cost(label: str, unit: UnitConfig, n_layers: int, n_experts: int, top_k: in
 
 def _contender(
     name: str,
-    experts: NDArray[np.uint16],
-    named: NDArray[np.uint16],
+    curves: RecallCurves,
     budgets: tuple[int, ...],
     set_recall: float,
     set_size: float,
     bits: int,
     cycles: int | None,
 ) -> Contender:
-    width = named.shape[2]
-    at = tuple(min(budget, width) for budget in budgets)
-    curve = (0.0, *named_by_weights.ranked_recall(experts[:, 1:], named[:, 1:], tuple(range(1, width + 1))))
-    needed = float(np.interp(set_recall, curve, np.arange(width + 1))) if curve[-1] >= set_recall else None
-    layer_0 = None
-    if (named[:, 0] != ABSENT).any():
-        layer_0 = named_by_weights.ranked_recall(experts[:, :1], named[:, :1], at)
+    needed = curves.needed(set_recall)
     share = None if needed is None else needed / set_size
-    return Contender(name, tuple(curve[budget] for budget in at), layer_0, needed, share, bits, cycles)
+    return Contender(name, curves.at(budgets), curves.layer_0_at(budgets), needed, share, bits, cycles)
 
 
 def _recall_of_sets(experts: NDArray[np.uint16], ranked: NDArray[np.uint16], sizes: NDArray[np.uint16]) -> float:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.sim import named_experts
+from moefetch.sim.halves import halves
+from moefetch.sim.network_limit import NetworkResults, network_bits, network_forms
 from moefetch.sim.predictors.st_moe import StMoe
 from moefetch.sim.predictors.weights import Weights
 from moefetch.sim.profile import Profile
 from moefetch.sim.recall import measure_recall, trace_events
-from moefetch.sim.shootout import LIGHT, cross_domain, halves, shoot_out
-from moefetch.sim.shootout_page import markdown, plot
+from moefetch.sim.shootout import LIGHT, cross_domain, shoot_out
 from moefetch.sim.weight_profile import WeightProfile
 
 from .replay_fixtures import toy_trace
@@ -108,9 +109,10 @@ def test_profiles_run_on_other_traces(trace):
     )
 
 
-def test_the_page_has_every_contender_and_the_plot_every_trace(result):
-    text = markdown([result], [{"none": {"toy": 0.5}}], "a command")
-    assert all(f"| {contender.name} |" in text for contender in result.contenders)
-    assert "<!-- a command -->" in text and "| none | 0.500 |" in text
-    drawn = plot([result, result])
-    assert drawn.count("<polyline") == 2 * len(result.contenders) and drawn.startswith("<svg")
+def test_networks_are_the_last_contenders_where_they_are_asked_for(trace, result, tmp_path):
+    found = shoot_out(trace, "toy", UNIT, networks=NetworkResults(tmp_path / "networks.json")).contenders
+    assert found[: len(result.contenders)] == result.contenders
+    forms = network_forms(UNIT.weight_rules)
+    assert {row.name: row.table_bits for row in found[len(result.contenders) :]} == {
+        name: network_bits(recipe, 3, 8) for name, recipe in forms.items()
+    }
