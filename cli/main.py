@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from . import bench, compare, doctor, emit, explore, predict, profile, regress, replay, report, sweep, trace
+from . import bench, compare, doctor, emit, explore, fpga, predict, profile, regress, replay, report, sweep, trace
 
 app = typer.Typer(no_args_is_help=True, help="An expert prefetch unit for MoE models: trace, replay, emit.")
 app.add_typer(trace.app, name="trace")
@@ -18,6 +18,7 @@ app.command("explore")(explore.explore)
 app.command("report")(report.report)
 app.command("regress")(regress.regress)
 app.command("emit")(emit.emit)
+app.command("fpga")(fpga.fpga)
 app.command("doctor")(doctor.doctor)
 
 

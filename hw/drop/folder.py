@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import files as installed_files
 from importlib.metadata import version
 from pathlib import Path
 
+from ...traces.atomic import replacing_folder
 from ...traces.errors import UserError
 from ..config import UnitConfig
 from ..emit import render_module, wrapper_source, wrappers_in
@@ -116,25 +114,11 @@ def write_drop(folder: Path, files: Mapping[str, str]) -> None:
     A drop that is there already is replaced. Raises UserError if something cannot be written.
     """
     check_place(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(folder) as temporary:
         for name, text in files.items():
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(temporary, folder)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            if old.exists() and not folder.exists():
-                os.replace(old, folder)
-        for rest in (temporary, old):
-            shutil.rmtree(rest, ignore_errors=True)
 
 
 def _memories(wrappers: list[str]) -> dict[str, str]:

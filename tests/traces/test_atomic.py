@@ -1,5 +1,5 @@
 import pytest
-from moefetch.traces.atomic import check_output, not_among, replacing
+from moefetch.traces.atomic import check_output, not_among, replacing, replacing_folder
 from moefetch.traces.errors import UserError
 
 
@@ -41,3 +41,30 @@ def test_an_output_must_be_none_of_the_sources(tmp_path):
     assert not_among(tmp_path / "b", [tmp_path / "a"]) == tmp_path / "b"
     with pytest.raises(UserError, match=r"link: is the source"):
         not_among(tmp_path / "link", [tmp_path / "absent", tmp_path / "a"])
+
+
+def fill(folder, text):
+    with replacing_folder(folder) as temporary:
+        (temporary / "file").write_text(text)
+
+
+def test_a_folder_takes_the_place_of_an_older_one_whole(tmp_path):
+    fill(tmp_path / "deep" / "out", "old")
+    (tmp_path / "deep" / "out" / "more").write_text("")
+    fill(tmp_path / "deep" / "out", "new")
+    (out,) = (tmp_path / "deep").iterdir()
+    assert [(p.name, p.read_text()) for p in out.iterdir()] == [("file", "new")]
+
+
+def test_after_an_exception_the_old_folder_stays(tmp_path):
+    fill(tmp_path / "out", "old")
+    with pytest.raises(KeyboardInterrupt), replacing_folder(tmp_path / "out") as temporary:
+        (temporary / "file").write_text("half")
+        raise KeyboardInterrupt
+    assert [p.name for p in tmp_path.iterdir()] == ["out"] and (tmp_path / "out" / "file").read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"out: cannot be written: "):
+        fill(tmp_path / "file" / "out", "")

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Around the self-test of an FPGA: a clock, and a serial line that is read and printed. Not for synthesis.
+// `TOP` is the text of the instance under test: it may use clk and button, and drives tx and running.
+// Plus argument: +press=CHARACTERS presses the button once, after so many characters.
+module self_test_bench;
+    parameter DIVISOR = 1;
+
+    reg clk = 0;
+    reg button = 0;
+    reg pressed = 0;
+    wire tx, running;
+    integer press = 0;
+    integer characters = 0;
+    integer quiet = 0;
+    integer cycle = 0;
+    integer place = 0;
+    reg [7:0] character;
+
+`TOP
+
+    initial if (!$value$plusargs("press=%d", press)) press = 0;
+
+    always #1 clk = ~clk;
+
+    // A bit is read in its middle, DIVISOR / 2 cycles after its edge.
+    always @(negedge clk) begin
+        if (place == 0) begin
+            quiet <= quiet + 1;
+            if (tx === 1'b0) begin
+                place <= 1;
+                cycle <= DIVISOR / 2;
+                quiet <= 0;
+            end
+        end else if (cycle + 1 < DIVISOR)
+            cycle <= cycle + 1;
+        else begin
+            cycle <= 0;
+            place <= place == 9 ? 0 : place + 1;
+            if (place < 9)
+                character <= {tx, character[7:1]};
+            else begin
+                $write("%c", character);
+                characters <= characters + 1;
+            end
+        end
+        button <= press != 0 && characters >= press && !pressed;
+        pressed <= pressed | button;
+        if (running === 1'b0 && characters != 0 && quiet > 12 * DIVISOR) $finish(0);
+    end
+endmodule
