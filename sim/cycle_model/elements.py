@@ -78,15 +78,19 @@ def push_time(mem):
     """Return when the next release enters its queue; INF if that is not known yet."""
     if mem[f.R_FIRST_DONE] == f.INF:
         return f.INF
-    offered = max(mem[f.R_FIRST_DONE], mem[f.R_LAST_PUSH] + 1)
+    return max(mem[f.R_FIRST_DONE], mem[f.R_LAST_PUSH] + 1, _room_time(mem))
+
+
+@inlined
+def _room_time(mem):
+    """Return since when the queue of releases has room; INF if it has none."""
     waiting = mem[f.R_RELEASE_TAIL] - mem[f.R_RELEASE_HEAD]
     if waiting < mem[f.C_RELEASE_ROOM]:
-        return offered
-    # The queue's memory is full, unless its head has moved on to the output register.
-    moved = max(_head(mem, f.L_PUSHED) + 1, mem[f.R_LAST_POP])
+        return mem[f.R_ROOM_FROM]
     if waiting > mem[f.C_RELEASE_ROOM]:
         return f.INF
-    return max(offered, moved + 1)
+    # The queue's memory is full until its head moves on to the output register.
+    return max(_head(mem, f.L_PUSHED) + 1, mem[f.R_LAST_POP]) + 1
 
 
 @compiled
@@ -125,6 +129,7 @@ def release_time(mem):
 def pop_release(mem, cycle):
     """Take the release on offer, in `cycle`; return its row in `mem`."""
     row = f.RELEASE + mem[f.R_RELEASE_HEAD] % f.RELEASES
+    mem[f.R_ROOM_FROM] = min(_room_time(mem), cycle + 1)
     mem[f.R_RELEASE_HEAD] += 1
     mem[f.R_LAST_POP] = cycle
     return row

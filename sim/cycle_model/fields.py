@@ -12,7 +12,7 @@ from ...hw.counter_names import COUNTER_INDEX
 INF = 1 << 60
 """A time that never comes, or is not known yet."""
 N_COLUMNS = 16
-CONFIG, REGISTERS = 46, 89
+CONFIG, REGISTERS = 46, 90
 """How many places of each kind there are."""
 
 
@@ -126,6 +126,7 @@ def _places(first: int, count: int) -> list[tuple[int, int]]:
     R_RELEASE_HEAD,
     R_RELEASE_TAIL,
     R_LAST_PUSH,
+    R_ROOM_FROM,  # the queue of releases, if it has room, has had it since this cycle
     R_LAST_POP,
     R_PUSHED,  # beats pushed to the predictors' queue
     R_LAST_MEMBER_POP,
