@@ -122,7 +122,12 @@ def _require_text(test: SelfTestData, netlist: Path, folder: Path, divisor: int)
     _say("simulation of the netlist")
     try:
         text = printed_text(
-            [netlist, *cell_models(folder)], instance=BOARD, divisor=divisor, simulator="verilator", folder=folder
+            [netlist, *cell_models(folder)],
+            instance=BOARD,
+            divisor=divisor,
+            simulator="verilator",
+            folder=folder,
+            patience=test.longest_silence,
         )
     except SimulationError as error:
         raise RuntimeError(str(error)) from None

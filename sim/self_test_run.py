@@ -53,12 +53,19 @@ def cell_models(folder: Path) -> list[Path]:
 
 
 def printed_text(
-    sources: Sequence[Path], *, instance: str, divisor: int, simulator: SimulatorName, folder: Path, press: int = 0
+    sources: Sequence[Path],
+    *,
+    instance: str,
+    divisor: int,
+    simulator: SimulatorName,
+    folder: Path,
+    patience: int,
+    press: int = 0,
 ) -> str:
     """Return what the serial line says until the self-test ends; builds and runs in `folder`, which must exist.
 
-    With `press` the button is pressed once, after so many characters. Raises UserError if a tool is missing, and
-    SimulationError if the simulation breaks.
+    `patience` is the longest silence, in cycles, before it is given up. With `press` the button is pressed once, after
+    so many characters. Raises UserError if a tool is missing, and SimulationError if the simulation breaks.
     """
     if lines := missing_tools(simulator):
         raise UserError(lines[0])
@@ -76,7 +83,7 @@ def printed_text(
         ]  # fmt: skip
     log = folder / f"{simulator}.log"
     _run(words, folder, log)
-    return _run([*program, f"+press={press}"], folder, log).decode("latin-1")
+    return _run([*program, f"+press={press}", f"+patience={patience}"], folder, log).decode("latin-1")
 
 
 def _run(words: Sequence[str], folder: Path, log: Path) -> bytes:

@@ -104,6 +104,11 @@ class SelfTestData:
         return "".join(line + LINE_END for line in lines)
 
     @property
+    def longest_silence(self) -> int:
+        """Cycles that may pass between two characters: programming, the replay, and both waits given up."""
+        return 64 * len(self.writes) + 3 * self.limit
+
+    @property
     def program(self) -> list[int]:
         """The instructions' words."""
         return list(_program(self))

@@ -2,7 +2,8 @@
 //
 // Around the self-test of an FPGA: a clock, and a serial line that is read and printed. Not for synthesis.
 // `TOP` is the text of the instance under test: it may use clk and button, and drives tx and running.
-// Plus argument: +press=CHARACTERS presses the button once, after so many characters.
+// Plus arguments: +press=CHARACTERS presses the button once, after so many characters; +patience=CYCLES ends the
+// simulation when the line has been at rest for so long.
 module self_test_bench;
     parameter DIVISOR = 1;
 
@@ -11,6 +12,7 @@ module self_test_bench;
     reg pressed = 0;
     wire tx, running;
     integer press = 0;
+    integer patience = 0;
     integer characters = 0;
     integer quiet = 0;
     integer cycle = 0;
@@ -19,7 +21,10 @@ module self_test_bench;
 
 `TOP
 
-    initial if (!$value$plusargs("press=%d", press)) press = 0;
+    initial begin
+        if (!$value$plusargs("press=%d", press)) press = 0;
+        if (!$value$plusargs("patience=%d", patience)) patience = 0;
+    end
 
     always #1 clk = ~clk;
 
@@ -46,6 +51,7 @@ module self_test_bench;
         end
         button <= press != 0 && characters >= press && !pressed;
         pressed <= pressed | button;
+        if (patience != 0 && quiet > patience) $finish(0);
         if (running === 1'b0 && characters != 0 && quiet > 12 * DIVISOR) $finish(0);
     end
 endmodule

@@ -25,7 +25,13 @@ def verilog():
 def said(verilog, folder, **changes):
     (folder / "self_test.v").write_text(verilog)
     return printed_text(
-        [folder / "self_test.v"], instance=EMITTED, divisor=1, simulator="icarus", folder=folder, **changes
+        [folder / "self_test.v"],
+        instance=EMITTED,
+        divisor=1,
+        simulator="icarus",
+        folder=folder,
+        patience=200_000,
+        **changes,
     )
 
 
