@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from ..hw.unit_file import read_unit_config
 from ..sim.report import make_folder
 from ..sim.rtl_replay import BUILD
 from ..traces.atomic import check_output, replacing
+from ..traces.errors import UserError
 from .console import reports_errors
 from .emit import PRESETS
 
@@ -29,14 +31,26 @@ def area(
         Path | None, typer.Option(metavar="FILE", help="JSON; default build/bench/area-CONFIG.json.")
     ] = None,
 ) -> None:
-    """Synthesise, place and route a unit; minutes. Status 1 if the preset `edge` misses one of its bounds."""
+    """Synthesise, place and route a unit; minutes. Status 1 if the preset `edge` misses one of its bounds.
+
+    If a tool fails, what it said is kept beside the JSON.
+    """
     unit = read_unit_config(config)
     result = out if out is not None else make_folder(RESULTS) / f"area-{Path(config).stem}.json"
     check_output(result)
     from ..hw.area import measure_area  # here, as it takes a second to import amaranth
+    from ..hw.synthesis import ToolError
 
     with tempfile.TemporaryDirectory(prefix="moefetch-area-") as folder:
-        document = measure_area(unit, Path(folder), lambda step: typer.echo(f"{step} ..", err=True))
+        try:
+            document = measure_area(unit, Path(folder), lambda step: typer.echo(f"{step} ..", err=True))
+        except ToolError as error:
+            kept = result.with_name(f"{result.stem}-{error.log.name}")
+            with replacing(kept) as path:
+                shutil.copyfile(error.log, path)
+            raise UserError(f"{error.what}, see {kept}: {error.why}") from None
+        except RuntimeError as error:
+            raise UserError(str(error)) from None
     with replacing(result) as path:
         path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     _print(document)

@@ -56,7 +56,7 @@ def measure_area(config: UnitConfig, folder: Path, say: Say) -> dict[str, Any]:
     """Return all figures of a unit, as JSON takes them; intermediate files go to `folder`, progress to `say`.
 
     Minutes. A unit whose expert SRAM is larger than the device is not placed. Raises UserError if a tool is missing,
-    RuntimeError if one fails.
+    ToolError if one fails, RuntimeError if the unit's Verilog cannot be made.
     """
     document: dict[str, Any] = {
         "config": config.model_dump(mode="json"), "digest": config.digest, "tools": tool_versions(),

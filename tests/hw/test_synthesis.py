@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 from moefetch.hw.synthesis import (
     Ecp5Cells,
+    ToolError,
     bits_as_gates,
     gate_equivalents,
     place_and_route,
@@ -62,8 +63,9 @@ def test_place_and_route_gives_a_clock_and_its_path(sources, tmp_path):
 @needs_yosys
 def test_a_failure_names_the_log(tmp_path):
     (tmp_path / "wrong.v").write_text("module wrong(\n")
-    with pytest.raises(RuntimeError, match=r"failed with status \d+, see .*wrong"):
+    with pytest.raises(ToolError, match=r"yosys failed with status \d+, see .*wrong.*: .*ERROR") as caught:
         synthesise_ecp5([tmp_path / "wrong.v"], top="wrong", folder=tmp_path)
+    assert caught.value.log.parent == tmp_path and "ERROR" in caught.value.log.read_text()
 
 
 def test_sites_and_bits_add_up():
