@@ -13,17 +13,17 @@ IO_SHARE = 0.4
 _LICENCE = "# SPDX-License-Identifier: Apache-2.0\n"
 
 
-def sdc(module: str) -> str:
-    """Return constraints for synthesis, place and route and timing analysis of the unit by itself."""
-    outside = f"[expr {IO_SHARE} * $period]"
+def sdc(module: str, ports: Sequence[Port]) -> str:
+    """Return constraints for synthesis, place and route and timing analysis of the unit by itself.
+
+    Each port is named, as collections are subtracted by another command in every tool, and by none in OpenSTA.
+    """
     return (
         f"{_LICENCE}# {module}: one clock, synchronous reset, no exceptions.\n"
         f"set period {PERIOD_NS}\n"
         "create_clock -name clk -period $period [get_ports clk]\n"
         "set_clock_uncertainty [expr 0.02 * $period] [get_clocks clk]\n"
-        "set inputs [remove_from_collection [all_inputs] [get_ports clk]]\n"
-        f"set_input_delay {outside} -clock clk $inputs\n"
-        f"set_output_delay {outside} -clock clk [all_outputs]\n"
+        f"set outside [expr {IO_SHARE} * $period]\n" + _port_delays(ports, "$outside")
     )
 
 
@@ -38,21 +38,19 @@ def xdc(module: str) -> str:
 
 def out_of_context_xdc(module: str, ports: Sequence[Port]) -> str:
     """Return constraints for synthesis of the unit alone, where no design gives it a clock."""
-    inputs = [port.name for port in ports if port.direction == "input" and port.name != "clk"]
-    outputs = [port.name for port in ports if port.direction == "output"]
-    delay = PERIOD_NS * IO_SHARE
-
-    def delays(command: str, names: list[str]) -> str:
-        return "".join(f"{command} {delay:.3f} -clock clk [get_ports {{{_bus(name, ports)}}}]\n" for name in names)
-
     return (
         f"{_LICENCE}# {module} out of context; use with USED_IN {{synthesis out_of_context}}.\n"
         f"create_clock -name clk -period {PERIOD_NS:.3f} [get_ports clk]\n"
-        + delays("set_input_delay", inputs)
-        + delays("set_output_delay", outputs)
+        + _port_delays(ports, f"{PERIOD_NS * IO_SHARE:.3f}")
     )
 
 
-def _bus(name: str, ports: Sequence[Port]) -> str:
-    width = next(port.width for port in ports if port.name == name)
-    return f"{name}[*]" if width > 1 else name
+def _port_delays(ports: Sequence[Port], delay: str) -> str:
+    """Return the delay outside the unit of every port but the clock, inputs first."""
+    lines = ""
+    for direction in ("input", "output"):
+        for port in ports:
+            if port.direction == direction and port.name != "clk":
+                pins = f"{port.name}[*]" if port.width > 1 else port.name
+                lines += f"set_{direction}_delay {delay} -clock clk [get_ports {{{pins}}}]\n"
+    return lines

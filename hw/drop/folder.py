@@ -70,7 +70,7 @@ def drop_files(config: UnitConfig, models: ModelData) -> dict[str, str]:
         "datasheet.html": to_html(sheet, blocks),
         DIAGRAM: block_diagram(config),
         "lint/moefetch.vlt": WAIVERS.read_text(encoding="utf-8"),
-        f"constraints/{MODULE}.sdc": sdc(MODULE),
+        f"constraints/{MODULE}.sdc": sdc(MODULE, ports),
         f"constraints/{MODULE}.xdc": xdc(MODULE),
         f"constraints/{MODULE}_ooc.xdc": out_of_context_xdc(MODULE, ports),
         f"ipxact/{MODULE}.xml": ipxact_component(
