@@ -26,10 +26,8 @@ class RegisterReads(TableRegisters, SegmentRegisters):
         m.d.comb += self.counters.index.eq(counter)
         with m.FSM():
             with m.State("SELECT"), m.If(read.valid):
-                m.d.sync += [error.eq(1), table.eq(0)]
-                self._select(m, word, error)
-                with m.If(in_counters):
-                    m.d.sync += error.eq(0)
+                found = self._select(m, word)
+                m.d.sync += [error.eq(~(found | in_counters)), table.eq(0)]
                 m.next = "ANSWER"
                 self._select_table(m, error, table)
                 if self.config.segments > 1:
@@ -54,9 +52,10 @@ class RegisterReads(TableRegisters, SegmentRegisters):
                         m.d.comb += read.data.eq(self._table_word(port))
                 m.next = "SELECT"
 
-    def _select(self, m: Module, word: Signal, error: Signal) -> None:
-        """Register the word at the read address, for all registers but counters and tables."""
+    def _select(self, m: Module, word: Signal) -> Value:
+        """Register the word at the read address, for all registers but counters and tables; return if there is one."""
         address = self._axi.read.address
+        selected, found = Signal(WORD_BITS), Signal()
         with m.Switch(address):
             for register in self._map.values():
                 if register.name in (*WINDOWS, "COUNTER", "TOP_K"):
@@ -64,11 +63,10 @@ class RegisterReads(TableRegisters, SegmentRegisters):
                 value = compose(register.fields, self._sources(register))
                 for index in range(register.words):
                     with m.Case(self._word(register.name) + index):
-                        m.d.sync += [word.eq(value[index * WORD_BITS :]), error.eq(0)]
-            with m.Default():
-                inside, layer = self._element(address, "TOP_K")
-                with m.If(inside):
-                    m.d.sync += [word.eq(self._top_k[layer]), error.eq(0)]
+                        m.d.comb += [selected.eq(value[index * WORD_BITS :]), found.eq(1)]
+        inside, layer = self._element(address, "TOP_K")
+        m.d.sync += word.eq(selected | Mux(inside, self._top_k[layer], 0))
+        return found | inside
 
     def _sources(self, register: Register) -> dict[str, Value]:
         """Return what each field of a register reads as."""

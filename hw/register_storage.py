@@ -39,7 +39,7 @@ class RegisterStorage(wiring.Component):
             for layer in range(self.config.max_layers)
         )
         self._failed = Signal(data.StructLayout({"layer": 16, "expert": 16}))
-        self._old = Signal(WORD_BITS)
+        self._mask = Signal(WORD_BITS)
         self._new = Signal(WORD_BITS)
         self._table_ready = Signal()
         self._table_read = Signal()

@@ -8,7 +8,7 @@ from typing import Any
 from amaranth.hdl import Const, Module
 
 from .commands import Command
-from .register_map import WORD_BITS, Access, Register, RegisterField
+from .register_map import WORD_BITS, Access, RegisterField
 from .register_segments import SegmentRegisters
 from .register_storage import SEGMENTS, SPECIAL
 from .register_tables import TableRegisters
@@ -27,11 +27,11 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
             "TABLE_DATA": self._write_table,
             "WEIGHT_DATA": self._write_weights,
         }
-        mask = byte_mask(write.strobe)
         m.d.comb += [
             write.done.eq(1),
             write.error.eq(1),
-            self._new.eq((write.data & mask) | (self._old & ~mask)),  # _old stays 0 for registers without storage
+            self._mask.eq(byte_mask(write.strobe)),
+            self._new.eq(write.data & self._mask),
         ]
         with m.If(write.valid), m.Switch(write.address):
             for register in self._map.values():
@@ -45,19 +45,18 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
                 elif register.name not in SPECIAL and register.fields[0].access is Access.READ_WRITE:
                     for word in range(register.words):
                         with m.Case(self._word(register.name) + word):
-                            self._write_stored(m, register, word)
-            with m.Default():
-                self._write_top_k(m)
-
-    def _write_stored(self, m: Module, register: Register, word: int) -> None:
-        self._write_fields(m, register.fields, self._stored, word)
+                            self._write_fields(m, register.fields, self._stored, word)
+        with m.If(write.valid):
+            self._write_top_k(m)
 
     def _write_fields(self, m: Module, fields: tuple[RegisterField, ...], stored: Mapping[str, Any], word: int) -> None:
-        """Take word number `word` of a register if no bit outside its fields is set and each is in range."""
+        """Take word number `word` of a register if no bit outside its fields is set and each is in range.
+
+        Each register checks a word of its own: one that is selected by its address first is ready late in the cycle.
+        """
         write = self._axi.write
         low = word * WORD_BITS
-        new = self._new
-        m.d.comb += self._old.eq(compose(fields, stored)[low : low + WORD_BITS])
+        new = self._new | (compose(fields, stored)[low : low + WORD_BITS] & ~self._mask)
         used, legal, updates = 0, Const(1, 1), []
         for field in fields:
             start, end = max(field.lsb, low), min(field.lsb + field.width, low + WORD_BITS)
@@ -70,7 +69,7 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
             target = stored[field.name]
             updates.append(target[start - field.lsb : end - field.lsb].eq(part))
         unused = ~used & ((1 << WORD_BITS) - 1)
-        with m.If(legal & ~(new & unused).any()):
+        with m.If(legal & ~(self._new & unused).any()):
             m.d.comb += write.error.eq(0)
             m.d.sync += updates
 
