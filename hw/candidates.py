@@ -71,22 +71,23 @@ class CandidateMerge(wiring.Component):
         m = Module()
         self._elaborate_hint(m)
         held, predicted, candidate = self._held, self.predicted, self.candidate
-        offer_predicted = Signal()
-        take_hint = Signal()
+        hint_leads = Signal()
+        take_predicted = Signal()
         m.d.comb += [
-            offer_predicted.eq(predicted.valid & self.predictor_enable),
-            take_hint.eq(held.valid & (self.hints_first | ~offer_predicted)),
-            candidate.valid.eq(held.valid | offer_predicted),
-            predicted.ready.eq(~self.predictor_enable | (candidate.ready & ~take_hint)),
-            held.ready.eq(candidate.ready & take_hint),
+            hint_leads.eq(held.valid & self.hints_first),
+            take_predicted.eq(predicted.valid & self.predictor_enable & ~hint_leads),
+            candidate.valid.eq(held.valid | take_predicted),
+            # `ready` does not wait for `valid`, which a predictor knows late.
+            predicted.ready.eq(~self.predictor_enable | (candidate.ready & ~hint_leads)),
+            held.ready.eq(candidate.ready & ~take_predicted),
         ]
-        with m.If(take_hint):
-            m.d.comb += candidate.payload.eq(held.payload)
-        with m.Else():
+        with m.If(take_predicted):
             m.d.comb += [
                 candidate.payload.eq(predicted.payload),
                 candidate.payload.source.eq(Source.PREDICTOR),
             ]
+        with m.Else():
+            m.d.comb += candidate.payload.eq(held.payload)
         return m
 
     def _elaborate_hint(self, m):
@@ -111,8 +112,9 @@ class CandidateMerge(wiring.Component):
             m.d.sync += [held.payload[name].eq(hint.payload[name]) for name in ("layer", "expert", "score", "last")]
         with m.Elif((held.valid & held.ready) | ~self.hints_enable):
             m.d.sync += occupied.eq(0)
-        layer = Mux(do_load, hint.payload.layer, held.payload.layer)
-        m.d.sync += [held.payload.target.eq(self._target(m, layer)), held_base.eq(base)]
+        # Whether a hint is loaded is known late in the cycle: both targets are there by then.
+        targets = [self._target(m, payload.layer) for payload in (hint.payload, held.payload)]
+        m.d.sync += [held.payload.target.eq(Mux(do_load, *targets)), held_base.eq(base)]
 
     def _target(self, m, layer):
         """Return the number of the next event of `layer`."""

@@ -116,14 +116,23 @@ class CounterFile(wiring.Component):
             case Advance.GAUGE:
                 return self.gauges[name]
             case Advance.PULSE:
-                step = self.pulse[name]
+                return self._pulses(m, name, domain)
             case Advance.COUNT:
                 step = {"flushed": self.flushed, "bank_conflicts": self.conflicts}[name]
-        gauges = self.gauges
-        start = {"issued": gauges.open, "generated": gauges.queued_open + gauges.open}.get(name, 0)
         value = Signal(counter.width, name=name)
         with m.If(self.port.clear):
-            m.d[domain] += value.eq(start + step)
+            m.d[domain] += value.eq(step)
         with m.Else():
             m.d[domain] += value.eq(value + step)
+        return value
+
+    def _pulses(self, m: Module, name: str, domain: str):
+        """Return a counter that goes up by one; a pulse, which may come late in the cycle, passes no adder."""
+        gauges = self.gauges
+        start = {"issued": gauges.open, "generated": gauges.queued_open + gauges.open}.get(name, 0)
+        value = Signal(counters_of(self.config)[name].width, name=name)
+        with m.If(self.port.clear):
+            m.d[domain] += value.eq(start + self.pulse[name])
+        with m.Elif(self.pulse[name]):
+            m.d[domain] += value.eq(value + 1)
         return value

@@ -85,6 +85,7 @@ class Ranking(wiring.Component):
         self._s2_ready = Signal()
         self._s3_group = Signal(range(n_groups))
         self._s3_matched = Signal(GROUP)
+        self._s3_found = Signal()  # an expert matches, so that `valid` begins at flip-flops
         self._s3_level = Signal(SCORE_BITS)
         self._s3_ready = Signal()
         self._held = Signal()
@@ -107,6 +108,7 @@ class Ranking(wiring.Component):
                 self._s1_valid.eq(0),
                 self._s2_groups.eq(0),
                 self._s3_matched.eq(0),
+                self._s3_found.eq(0),
                 self._held.eq(0),
             ]
         return m
@@ -152,9 +154,12 @@ class Ranking(wiring.Component):
         bound = self.n_experts // GROUP
         partial = (1 << self.n_experts % GROUP) - 1
         known = Mux(lowest < bound, (1 << GROUP) - 1, Mux(lowest == bound, partial, 0))
+        taken = Signal(GROUP)
+        m.d.comb += taken.eq(Mux(groups.any(), self._s2_matched[lowest] & known, 0))
         with m.If(self._s3_ready):
             m.d.sync += [
-                self._s3_matched.eq(Mux(groups.any(), self._s2_matched[lowest] & known, 0)),
+                self._s3_matched.eq(taken),
+                self._s3_found.eq(taken.any()),
                 self._s3_group.eq(lowest),
                 self._s3_level.eq(self._s2_level),
             ]
@@ -166,7 +171,7 @@ class Ranking(wiring.Component):
         found, found_all, do_hold = Signal(), Signal(), Signal()
         m.d.comb += [
             rest.eq(matched & (matched - 1)),
-            found.eq(matched.any()),
+            found.eq(self._s3_found),
             do_hold.eq(found & (~self._held | self.ranked.ready)),
             self._s3_ready.eq((rest == 0) & (do_hold | ~found)),
             found_all.eq(~(self._s0_walking | self._s1_valid | self._s2_groups.any() | found)),
