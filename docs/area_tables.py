@@ -5,6 +5,7 @@ from typing import Any
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.markdown import code, table
 from moefetch.hw.measured import measured_area
+from moefetch.predictor_rtl.cct import CONFIDENCE_BITS
 from moefetch.sim.prediction_time import prediction_table
 
 CELLS = {
@@ -84,6 +85,19 @@ def area_gates() -> str:
     return table(heading, rows)
 
 
+def area_memory() -> str:
+    """The predictor's tables against the expert SRAM, memories alone, by formula."""
+    rows = []
+    for name, unit in UNIT_PRESETS.items():
+        sram = unit.slots * unit.slot_bytes * 8
+        one_layer = unit.max_experts * unit.max_top_k * (unit.expert_bits + CONFIDENCE_BITS) + unit.max_experts
+        tables = one_layer * unit.max_layers
+        shares = (f"{bits / (sram + bits):.3%}" for bits in (tables, one_layer))
+        rows.append((code(name), f"{sram:,}", f"{tables:,}", *shares, "modelled"))
+    heading = ("unit", "expert SRAM, bits", "tables of all layers, bits", "share", "share with one layer's", "label")
+    return table(heading, rows)
+
+
 def prediction_times() -> str:
     """Cycles of a prediction against the size of the event."""
     rows = [(code(name), *row) for name, unit in UNIT_PRESETS.items() for row in prediction_table(unit)]
@@ -94,6 +108,7 @@ AREA_TABLES = {
     "area-bounds": area_bounds,
     "area-ecp5": area_ecp5,
     "area-gates": area_gates,
+    "area-memory": area_memory,
     "area-path": area_path,
     "prediction-times": prediction_times,
 }
