@@ -9,6 +9,7 @@ from .interfaces import Axi4LiteSignature, grant_layout, record_layout
 from .prefetch_unit import PrefetchUnit
 from .replay_agent import ReplayAgent
 from .replay_memory import ReplayMemory
+from .replay_tables import TableWordsSignature
 from .replay_words import ADDRESS_BITS, WORD_BITS
 from .replay_workload import RESULTS, workload_ports
 
@@ -28,14 +29,14 @@ class ReplayHarness(wiring.Component):
     irq : Out(1)
     trace_address, trace_data
         The trace memory, as in `ReplayAgent`.
+    tables : Out(TableWordsSignature)
+        Words of the tables that the unit has in memory, for the bench to keep; 0 of a unit that has them on chip.
     record_valid, record, grant_taken, grant_payload
         The commit log and the grants as they are taken.
     the agent's settings and results, the memory's settings
     """
 
     def __init__(self, *, config: UnitConfig):
-        if config.pages_tables:
-            raise ValueError(f"{config.paging}: must be 0, the harness's memory holds no tables")
         self._config = config = config.replace(commit_log=True)
         super().__init__(
             {
@@ -43,6 +44,7 @@ class ReplayHarness(wiring.Component):
                 "irq": Out(1),
                 "trace_address": Out(ADDRESS_BITS),
                 "trace_data": In(WORD_BITS),
+                "tables": Out(TableWordsSignature(config)),
                 "record_valid": Out(1),
                 "record": Out(record_layout()),
                 "grant_taken": Out(1),
@@ -68,6 +70,8 @@ class ReplayHarness(wiring.Component):
         connect(m, agent.release, unit.release)
         connect(m, unit.m_axi, memory.axi)
         connect(m, flipped(self.s_axil), unit.s_axil)
+        if self._config.pages_tables:
+            connect(m, memory.tables, flipped(self.tables))
         for port, reader in enumerate(agent.read):
             connect(m, reader, unit.read[port])
         for name in workload_ports(self._config):

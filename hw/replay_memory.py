@@ -1,13 +1,15 @@
-"""The replay's memory: an AXI4 read slave with exact timing and no storage."""
+"""The replay's memory: an AXI4 slave with exact timing and no storage."""
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .config import UnitConfig, bits_for
-from .interfaces import Axi4ReadSignature
+from .interfaces import memory_signature
+from .page_channel import TABLES
+from .replay_tables import ReplayTables, TableWordsSignature
 from .replay_word import ReplayWord
 
 TIME_BITS = 32
@@ -23,7 +25,8 @@ class ReplayMemory(wiring.Component):
     cycles. Cycle 0 is the first with `run`; background traffic takes the cycles `t` with
     `t mod background_period < background_length`. A beat that RREADY does not take stops the channel.
     Throughput: one beat every `cycles_per_beat` cycles. ARREADY falls in the cycle after the one that brought the
-    bursts under way to `outstanding`, and rises in the cycle after a last beat.
+    bursts under way to `outstanding`, and rises in the cycle after a last beat. Tables of a unit that has them in
+    memory are read in the same order over the same channel; how they are written: `ReplayTables`.
 
     Parameters
     ----------
@@ -36,14 +39,16 @@ class ReplayMemory(wiring.Component):
 
     Members
     -------
-    axi : In(Axi4ReadSignature)
+    axi : In(Axi4ReadSignature, or Axi4Signature where tables lie in memory)
+    tables : Out(TableWordsSignature), only there
+        Bursts with ID `TABLES` are of these words.
     latency, cycles_per_beat : In(16)
         At least 1; 0 counts as 1.
     outstanding : In
         Accepted bursts at most, 1 to `capacity`; 0 accepts none.
     run : In(1)
-        While it is 0 the background traffic stands at its cycle 0, so that its phase does not depend on how long the
-        unit was programmed.
+        While it is 0 there is no background traffic, and after that it begins with its cycle 0, so that its phase does
+        not depend on how long the unit was programmed.
     background_period, background_length : In(32)
         No background traffic if either is 0; a length of the period or more would stop the channel for ever.
     error_address, error_count : In, one for each error entry
@@ -64,9 +69,11 @@ class ReplayMemory(wiring.Component):
         self._config = config
         self._capacity = capacity
         self._error_entries = error_entries
+        tables = {"tables": Out(TableWordsSignature(config))} if config.pages_tables else {}
         super().__init__(
-            {
-                "axi": In(Axi4ReadSignature(config)),
+            tables
+            | {
+                "axi": In(memory_signature(config)),
                 "latency": In(16),
                 "cycles_per_beat": In(16),
                 "outstanding": In(bits_for(capacity + 1)),
@@ -81,7 +88,7 @@ class ReplayMemory(wiring.Component):
     def elaborate(self, platform):
         """Elaborate."""
         m = Module()
-        layout = data.StructLayout({"address": 64, "length": 8, "id": 1, "error": 1, "due": TIME_BITS})
+        layout = data.StructLayout({"address": 64, "length": 8, "id": len(self.axi.rid), "error": 1, "due": TIME_BITS})
         m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=self._capacity)
         entry, head = Signal(layout), Signal(layout)
         now = Signal(TIME_BITS)
@@ -106,7 +113,7 @@ class ReplayMemory(wiring.Component):
     def _background(self, m):
         phase = Signal(TIME_BITS)
         m.d.sync += phase.eq(Mux(~self.run | (phase + 1 >= self.background_period), 0, phase + 1))
-        return (phase < self.background_length) & (self.background_period != 0)
+        return self.run & (phase < self.background_length) & (self.background_period != 0)
 
     def _error(self, m, accept):
         """Return whether the burst on AR is to fail, and count it if it is accepted."""
@@ -141,8 +148,28 @@ class ReplayMemory(wiring.Component):
             axi.rresp.eq(Mux(head.error, SLVERR, 0)),
             axi.rlast.eq(beat == head.length),
         ]
+        if self._config.pages_tables:
+            self._serve_tables(m, head.id, word.address)
         with m.If(taken):
             m.d.sync += [cycle.eq(0), beat.eq(Mux(axi.rlast, 0, beat + 1))]
         with m.Elif(serve & ~complete):
             m.d.sync += cycle.eq(cycle + 1)
         return taken & axi.rlast
+
+    def _serve_tables(self, m, burst_id, address):
+        """Read the tables' words in place of the pattern, and take what is written."""
+        m.submodules.writes = writes = ReplayTables(config=self._config)
+        axi, tables = self.axi, self.tables
+        for name in writes.axi.signature.members:
+            if (name.startswith(("aw", "w")) and not name.endswith("ready")) or name == "bready":
+                m.d.comb += getattr(writes.axi, name).eq(getattr(axi, name))
+        m.d.comb += [
+            *(getattr(axi, name).eq(getattr(writes.axi, name)) for name in ("awready", "wready", "bvalid", "bid")),
+            axi.bresp.eq(writes.axi.bresp),
+            writes.latency.eq(self.latency),
+            writes.cycles_per_beat.eq(self.cycles_per_beat),
+            tables.read_index.eq(address >> exact_log2(self._config.bus_bytes)),
+            *(getattr(tables, name).eq(getattr(writes, name)) for name in ("write", "write_index", "write_word")),
+        ]
+        with m.If(burst_id == TABLES):
+            m.d.comb += axi.rdata.eq(tables.read_word)

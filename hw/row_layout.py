@@ -52,3 +52,11 @@ class RowLayout:
 def paged_layout(config: UnitConfig) -> TableLayout | RowLayout:
     """Return the layout of what a unit with tables in memory moves: pages of layers, or rows."""
     return RowLayout(config) if config.weight_ways else TableLayout(config)
+
+
+def table_index_bits(config: UnitConfig) -> int:
+    """Return the width of a bus word's number within the tables in memory; 1 for a unit that has none there."""
+    if not config.pages_tables:
+        return 1
+    layout = paged_layout(config)
+    return layout.page_bits + (layout.words - 1).bit_length()

@@ -104,6 +104,11 @@ class RowCache(wiring.Component):
 
         def __getattr__(self, name: str) -> Any: ...
 
+    @staticmethod
+    def lead(rows: int) -> int:
+        """Return the cycles from `start` to the engine's start, for a run over rows that are all on chip."""
+        return 2 * rows + 1
+
     @property
     def contents(self) -> Any:
         """The memory of the rows on chip."""

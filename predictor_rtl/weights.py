@@ -33,7 +33,7 @@ class WeightsPredictor(wiring.Component):
     after `surprise_latency(...)` if the event was not prepared for. The next event's first beat is accepted at most
     `event_latency(...)` cycles after the last beat; until then it waits. Throughput: one beat a cycle within an event.
     With `weight_ways` each run over r rows (of m members, to learn from, to prepare for) takes 2 r + 2 cycles more if
-    they are on chip, the first candidate comes 2 m + 1 later, and missing rows take what `RowCache` says besides.
+    they are on chip, the first candidate comes 2 m + 1 later; missing rows take what `RowCache` says besides.
 
     Members: see `PredictorSignature`; `table` is not used. `weights` is the port of the weight tables.
     """
@@ -71,8 +71,12 @@ class WeightsPredictor(wiring.Component):
         def __getattr__(self, name: str) -> Any: ...
 
     def prediction_latency(self, members: int, n_experts: int) -> int:
-        """Return the cycles from the last beat to the first candidate of an event that was prepared for."""
-        return self._engine.latency(members, n_experts) + 2 + Selection.latency
+        """Return the cycles from the last beat to the first candidate of an event that was prepared for.
+
+        With `weight_ways` its rows are on chip, here and below.
+        """
+        looking = RowCache.lead(members) if self._config.weight_ways else 0
+        return looking + self._engine.latency(members, n_experts) + 2 + Selection.latency
 
     def surprise_latency(self, members: int, counts: list[int], n_experts: int) -> int:
         """Return the same for one that was not, with older sources of `counts` members."""
@@ -88,7 +92,9 @@ class WeightsPredictor(wiring.Component):
         summing = engine.latency(members, n_experts) + 2
         learning = engine.latency(taught, n_experts) + 2 if taught else 0
         preparing = self._context.latency(counts) + engine.latency(sum(counts), n_experts) + 6
-        return summing + learning + preparing
+        runs = (members, *([taught] if taught else []), sum(counts))
+        looking = sum(RowCache.lead(rows) + 1 for rows in runs) if self._config.weight_ways else 0
+        return summing + learning + preparing + looking
 
     def elaborate(self, platform: Any) -> Module:
         """Build the module."""

@@ -30,6 +30,8 @@ PROFILE_SHARE = 0.2
 """Part of the trace's decode tokens, at its end, that the correlation tables are counted on."""
 MOST_PROFILE_SHARE = 0.5
 """Whole sequences make the profile only up to here; of a trace with fewer, the last tokens do."""
+TABLE_ADDRESS = 1 << 62
+"""Where the tables lie of a unit that has them in memory: above all experts, and aligned to the tables' size."""
 BASE_ADDRESS = 0x12_3456_7000
 """Where layer 0's expert 0 lies: above 4 GiB and not 0, so that every address bit path is in use."""
 MAX_BEATS = (1 << HEADER["n_beats"]) - 1
@@ -159,6 +161,8 @@ class ReplayPlan:
             policy, options, n_experts=meta.n_experts, top_k=meta.top_k
         )
         settings["predictor"] = self._predictor_index(policy)
+        if self.unit.pages_tables and policy.predictor is not None:
+            settings |= {"table_base": TABLE_ADDRESS, "table_enable": 1}
         if policy.holds and options.hold_cycles is None:
             settings["hold_cycles"] = self._hold_cycles(settings["min_score"])
         return ReplayJob(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from ..hw.counter_names import COUNTERS
+from ..hw.counter_names import counters_of
 from ..hw.register_access import counter_offset, field_table
 from .golden.laws import LawBroken
 from .golden.mismatch import Mismatch
@@ -111,7 +111,7 @@ def _script(job: ReplayJob) -> Iterator[str]:
     idle, snapshot = fields["idle"], fields["snapshot"]
     yield f"idle {idle.offset} {idle.lsb} {drain_cycles(job, POLL_CYCLES)}"
     yield f"write {snapshot.offset} {1 << snapshot.lsb}"
-    for name in COUNTERS:
+    for name in counters_of(job.unit):
         offset = counter_offset(job.unit, name)
         yield f"read {offset}"
         yield f"read {offset + 4}"
@@ -121,7 +121,7 @@ def _script(job: ReplayJob) -> Iterator[str]:
 
 def _counters(job: ReplayJob, registers: dict[int, int], cycles: int) -> dict[str, int]:
     counters = {}
-    for name in COUNTERS:
+    for name in counters_of(job.unit):
         offset = counter_offset(job.unit, name)
         counters[name] = registers[offset] | registers[offset + 4] << 32
     return counters_of_replay(counters, cycles)

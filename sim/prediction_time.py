@@ -28,14 +28,15 @@ COMMIT = 3
 def prediction_cycles(unit: UnitConfig, policy: Policy, top_k: int) -> int:
     """Return the cycles from a token's last router beat to the commit of the `top_k`-th candidate, the worst case.
 
-    The paper's predictor waits longer on purpose; that wait is scaled and not counted here. 0 for a policy without
-    prefetch.
+    The paper's predictor waits longer on purpose; that wait is scaled and not counted here. Nor is what tables in
+    memory take to come. 0 for a policy without prefetch.
     """
     if policy.predictor is None:
         return COMMIT * top_k + 1 if policy.hints else 0
     if policy.predictor == "weights":
         groups = -(-unit.max_experts // unit.weight_lanes)
-        return top_k * groups + WEIGHTS_FIRST + WEIGHTS_PERIOD * (top_k - 1) + COMMIT
+        looked_up = 2 * top_k + 1 if unit.weight_ways else 0
+        return top_k * groups + looked_up + WEIGHTS_FIRST + WEIGHTS_PERIOD * (top_k - 1) + COMMIT
     steps = unit.max_top_k // unit.predictor_lanes
     highest = CONFIDENCE * top_k + HISTORY
     levels = (1 << highest.bit_length()) - 1

@@ -17,7 +17,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from ..hw.counter_names import COUNTERS
+from ..hw.counter_names import counters_of
 from ..hw.register_access import counter_offset, field_table
 from .golden.laws import LawBroken
 from .golden.mismatch import Mismatch
@@ -156,7 +156,7 @@ async def _wait_until_idle(dut: Any, registers: _Registers, patience: int) -> No
 async def _read_counters(dut: Any, registers: _Registers, job: ReplayJob) -> dict[str, int]:
     """Return the counters; the cycles that they count around the replay are `outside`, and taken off."""
     await registers.pulse("snapshot")
-    counters = {name: await registers.read64(counter_offset(job.unit, name)) for name in COUNTERS}
+    counters = {name: await registers.read64(counter_offset(job.unit, name)) for name in counters_of(job.unit)}
     return counters_of_replay(counters, int(dut.cycles.value))
 
 

@@ -60,13 +60,19 @@ def workload_inputs(job: ReplayJob) -> dict[str, int]:
 
 
 def programming(job: ReplayJob) -> Iterator[Write]:
-    """Yield the register writes that a job needs before its start, the counters' clear last."""
+    """Yield the register writes that a job needs before its start, the counters' clear last.
+
+    Tables in memory are accessed only once the settings say where they are.
+    """
     yield from top_k_writes(job.unit, job.top_k)
+    if job.unit.pages_tables:
+        yield from settings_writes(job.unit, job.settings)
     if job.weight_profile is not None:
         yield from weight_writes(job.unit, _weight_rows(job.weight_profile))
     if job.predictor is not None and job.profile is not None:
         yield from table_writes(job.unit, job.unit.predictors.index(job.predictor), _rows(job.profile))
-    yield from settings_writes(job.unit, job.settings)
+    if not job.unit.pages_tables:
+        yield from settings_writes(job.unit, job.settings)
     clear = field_table(job.unit)["clear"]
     yield clear.offset, 1 << clear.lsb
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..hw.config import UnitConfig, bits_for
 from ..hw.counter_names import with_aliases
+from ..hw.row_layout import table_index_bits
 from .native_build import build_native
 from .native_engine import follow_native, train_native
 from .replay_bench import TASK_VARIABLE, BenchTask
@@ -38,7 +39,12 @@ class ReplayMismatch(Exception):  # noqa: N818 - a verdict on the unit, not an e
 
 def bench_parameters(unit: UnitConfig) -> dict[str, int]:
     """Return the parameters of the bench's top module around a unit."""
-    return {"GRANT_BITS": grant_bits(unit), "BEATS_BITS": bits_for(unit.slot_beats + 1)}
+    return {
+        "GRANT_BITS": grant_bits(unit),
+        "BEATS_BITS": bits_for(unit.slot_beats + 1),
+        "BUS_BITS": 8 * unit.bus_bytes,
+        "TABLE_INDEX_BITS": table_index_bits(unit),
+    }
 
 
 def run_rtl(

@@ -40,9 +40,6 @@ def demands(workload: Workload) -> list[Demand]:
 
 def require_fit(unit: UnitConfig, workload: Workload, name: str) -> None:
     """Raise UserError, naming field, value and rule, if the unit called `name` cannot run the workload."""
-    if unit.pages_tables:
-        rule = "must be 0 for a replay, whose memory holds no tables"
-        raise UserError(f"unit {name}: {unit.paging}: {rule}")
     if unit.segments > 1:
         rule = "must be 1 for a replay, whose memory holds an expert in one piece"
         raise UserError(f"unit {name}: segments = {unit.segments}: {rule}")
@@ -89,7 +86,11 @@ def fit_unit(preset: UnitConfig, workload: Workload) -> UnitConfig:
 def with_predictors(unit: UnitConfig, policies: Iterable[Policy]) -> UnitConfig:
     """Return `unit`, with the predictors that `policies` need, and no others, if it lacks one of them."""
     needed = tuple(dict.fromkeys(policy.predictor for policy in policies if policy.predictor is not None))
-    return unit if set(needed) <= set(unit.predictors) else unit.replace(predictors=needed)
+    if set(needed) <= set(unit.predictors):
+        return unit
+    if unit.pages_tables:
+        raise UserError(f"unit: {unit.paging}: has predictor {unit.predictors[0]} alone, not {', '.join(needed)}")
+    return unit.replace(predictors=needed)
 
 
 def _power_of_two(value: int) -> int:

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Around the replay harness: the trace memory, loaded from a file, and the log, written to one.
+// Around the replay harness: the trace memory, loaded from a file, the tables that a unit has in memory, zeros at first,
+// and the log, written to a file.
 // Not for synthesis. Plus arguments: +trace=FILE (hex words), +log=FILE.
 //
 // Log lines: "C cycle record" for a commit, "G cycle grant" for a grant taken; hex. Cycles count from `start`.
 module replay_bench #(
     parameter RECORD_BITS = 112,
     parameter GRANT_BITS = 32,
-    parameter BEATS_BITS = 16
+    parameter BEATS_BITS = 16,
+    parameter BUS_BITS = 32,
+    parameter TABLE_INDEX_BITS = 1
 ) (
     input clk,
     input rst,
@@ -45,6 +48,11 @@ module replay_bench #(
     wire [21:0] trace_address;
     reg [31:0] trace_data;
     reg [31:0] trace [0:(1 << 22) - 1];
+    reg [BUS_BITS-1:0] tables [0:(1 << TABLE_INDEX_BITS) - 1];
+    wire [TABLE_INDEX_BITS-1:0] table_read_index, table_write_index;
+    wire [BUS_BITS-1:0] table_write_word;
+    wire table_write;
+    integer table_word;
     reg [8*1024-1:0] path;
     reg [63:0] now;
     reg held_rst, held_start;
@@ -64,6 +72,7 @@ module replay_bench #(
 
     initial begin
         log = 0;
+        for (table_word = 0; table_word < 1 << TABLE_INDEX_BITS; table_word = table_word + 1) tables[table_word] = 0;
         if ($value$plusargs("trace=%s", path)) $readmemh(path, trace);
         if ($value$plusargs("log=%s", path)) log = $fopen(path, "w");
     end
@@ -91,6 +100,7 @@ module replay_bench #(
 
     always @(posedge clk) begin
         trace_data <= trace[trace_address];
+        if (table_write) tables[table_write_index] <= table_write_word;
         if (held_rst | ~held_start) begin
             now <= 0;
             cycles <= 0;
@@ -115,6 +125,8 @@ module replay_bench #(
         .s_axil_rvalid(s_axil_rvalid), .s_axil_rready(s_axil_rready), .s_axil_rdata(s_axil_rdata),
         .s_axil_rresp(s_axil_rresp), .irq(irq),
         .trace_address(trace_address), .trace_data(trace_data),
+        .tables_read_index(table_read_index), .tables_read_word(tables[table_read_index]),
+        .tables_write(table_write), .tables_write_index(table_write_index), .tables_write_word(table_write_word),
         .record_valid(record_valid), .record(record), .grant_taken(grant_taken), .grant_payload(grant_payload),
         .start(held_start), .n_events(held_n_events), .attention_cycles(held_attention_cycles),
         .step_cycles(held_step_cycles),

@@ -180,12 +180,10 @@ def test_rows_that_are_there_cost_their_cycles_and_no_more():
         bench.offered.clear()
         last_beat = await bench.send(ctx, Event(8, 0, False, members))
         await bench.settle(ctx)
-        assert bench.offered[0][0] - last_beat == bench.dut.prediction_latency(3, 16) + 2 * 3 + 1
+        assert bench.offered[0][0] - last_beat == bench.dut.prediction_latency(3, 16)
         last_beat = await bench.send(ctx, Event(9, 1, False, members))
         accepted = await bench.send(ctx, Event(10, 0, False, members))
-        # One run for the prediction, one for the learning of both sources' rows, one for the coming event's older ones.
-        runs = sum(2 * rows + 2 for rows in (3, 6, 3))
-        assert accepted - last_beat == bench.dut.event_latency(3, 6, [3], 16) + len(members) - 1 + runs
+        assert accepted - last_beat == bench.dut.event_latency(3, 6, [3], 16) + len(members) - 1
         assert (bench.pulses["table_loads"], bench.pulses["table_wait"]) == (loads, wait)
 
     bench.run(testbench)

@@ -51,9 +51,11 @@ def test_the_scale_is_the_largest_that_is_valid_under_every_policy(model, top_k)
     assert none == auto_scale(model_spec, platform_spec)
 
 
-@pytest.mark.parametrize(("experts", "lanes", "top_k"), [(64, 32, 6), (128, 32, 8), (8, 32, 1)])
-def test_weights_take_what_the_predictors_parts_state(experts, lanes, top_k):
-    unit = UnitConfig(max_layers=4, max_experts=experts, weight_lanes=lanes, predictors=("weights",))
+@pytest.mark.parametrize(
+    ("experts", "lanes", "top_k", "ways"), [(64, 32, 6, 0), (128, 32, 8, 0), (8, 32, 1, 0), (64, 32, 6, 16)]
+)
+def test_weights_take_what_the_predictors_parts_state(experts, lanes, top_k, ways):
+    unit = UnitConfig(max_layers=4, max_experts=experts, weight_lanes=lanes, predictors=("weights",), weight_ways=ways)
     first = WeightsPredictor(config=unit).prediction_latency(top_k, experts)
     expected = first + Selection.period * (top_k - 1) + COMMIT
     assert prediction_cycles(unit, KNOWN_POLICIES["weights"], top_k) == expected

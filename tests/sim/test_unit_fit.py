@@ -4,7 +4,7 @@ import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.sim.model_spec import load_model
 from moefetch.sim.platform_spec import load_platform
-from moefetch.sim.policies import parse_policies
+from moefetch.sim.policies import KNOWN_POLICIES, parse_policies
 from moefetch.sim.preset_files import preset_names
 from moefetch.sim.unit_fit import demands, fit_unit, require_fit, with_predictors
 from moefetch.sim.workload import auto_scale, derive
@@ -52,10 +52,12 @@ def test_a_unit_that_does_not_serve_is_named(changes, line):
     require_fit(fitted, workload(), "fitted")
 
 
-def test_a_unit_that_pages_its_tables_is_refused_by_replays():
+def test_a_unit_that_pages_its_tables_has_one_predictor():
     unit = DEFAULT.replace(predictors=("st_moe",), table_window=4)
-    with pytest.raises(UserError, match="unit mine: table_window = 4: must be 0 for a replay"):
-        require_fit(unit, workload(), "mine")
+    require_fit(unit, workload(), "mine")
+    assert with_predictors(unit, [KNOWN_POLICIES["none"], KNOWN_POLICIES["st_moe"]]) == unit
+    with pytest.raises(UserError, match="unit: table_window = 4: has predictor st_moe alone, not weights"):
+        with_predictors(unit, [KNOWN_POLICIES["weights"]])
 
 
 def test_a_unit_with_a_segment_table_is_refused_by_replays():
