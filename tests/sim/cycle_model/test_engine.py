@@ -67,10 +67,13 @@ def test_background_without_a_gap_is_refused():
         ENGINE.run_model(replace(job, workload=work))
 
 
-def test_a_unit_that_pages_its_tables_is_refused():
+@pytest.mark.parametrize(
+    ("predictor", "field", "value"), [("st_moe", "table_window", 3), ("weights", "weight_ways", 2)]
+)
+def test_a_unit_that_has_its_tables_in_memory_is_refused(predictor, field, value):
     job = random_job(3, "tiny")
-    paged = job.unit.replace(predictors=("st_moe",), table_window=3, max_layers=max(3, job.unit.max_layers))
-    with pytest.raises(UserError, match="table_window = 3: the cycle model knows tables on chip only"):
+    paged = job.unit.replace(predictors=(predictor,), max_layers=max(3, job.unit.max_layers), **{field: value})
+    with pytest.raises(UserError, match=f"unit: {field} = {value}: the cycle model knows tables on chip only"):
         ENGINE.run_model(replace(job, unit=paged))
 
 
