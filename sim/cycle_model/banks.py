@@ -31,6 +31,15 @@ def advance(mem, cycle):
         retire_trains(mem, cycle)
 
 
+@compiled
+def settle(mem, cycle):
+    """Bring all counters up to `cycle`, the reads' and the cycles' included."""
+    advance(mem, cycle)
+    if mem[f.R_HOT]:
+        _bring_up_to_date(mem)
+    count_cycles(mem)
+
+
 @inlined
 def _apply_next(mem):
     row = f.CHANGE + mem[f.R_CHANGE_FIRST]

@@ -27,6 +27,7 @@ def commit_close(mem, log, slack, idle):
     """Close the event: classify its members, expire what was queued for it, apply the abort policy."""
     cycle = idle + 1
     layer, members = mem[f.R_EVENT_LAYER], mem[f.R_MEMBERS]
+    _count_layer_skip(mem, layer)
     mem[f.R_CURRENT] += 1
     mem[f.R_LAYER] = layer
     mem[f.R_OPEN] = 1
@@ -45,6 +46,14 @@ def commit_close(mem, log, slack, idle):
     if mem[f.C_ABORT] != ABORT_NEVER:
         _apply_abort_policy(mem, log, cycle)
     mem[f.R_IDLE] = cycle + 1
+
+
+@compiled
+def _count_layer_skip(mem, layer):
+    """Count an event whose layer does not follow the last one's, but for the first, and a sequence that starts at 0."""
+    following = mem[f.R_LAYER] + 1 if mem[f.R_LAYER] + 1 < mem[f.C_LAYERS] else 0
+    begins = mem[f.R_EVENT_START] and layer == 0
+    mem[f.K_LAYER_SKIPS] += mem[f.R_CURRENT] >= 0 and not begins and layer != following
 
 
 @compiled

@@ -333,6 +333,7 @@ K_BURSTS = COUNTERS[COUNTER_INDEX["bursts"]]
 K_BANK_CONFLICTS = COUNTERS[COUNTER_INDEX["bank_conflicts"]]
 K_PREDICTOR_WAIT = COUNTERS[COUNTER_INDEX["predictor_wait"]]
 K_ROUTE_WAIT = COUNTERS[COUNTER_INDEX["route_wait"]]
+K_LAYER_SKIPS = COUNTERS[COUNTER_INDEX["layer_skips"]]
 
 # Counters by layer and by source, as the golden model's statistics name them.
 (

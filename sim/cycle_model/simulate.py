@@ -2,13 +2,12 @@
 
 from . import fields as f
 from .agent import FIRST_HEADER, begin_event, try_next_event
-from .banks import advance, follow_plan
+from .banks import advance, follow_plan, settle
 from .commit_port import commit, moves_transfers, next_commit
 from .compiled import compiled
 from .elements import grant_time, push_release, push_time, take_grant
 from .plan import extend_plan
 from .records import log_grant
-from .stalls import count_cycles
 from .state import state_of
 from .tables import Store
 from .trains import retire_trains
@@ -25,7 +24,7 @@ def _simulate(mem, store, trace, tables, until):
     if mem[f.R_EVENT] < 0:
         mem[f.R_EVENT] = 0
         begin_event(mem, trace, tables, FIRST_HEADER)
-    stale, committed = True, f.INF
+    stale, committed, cycle = True, f.INF, mem[f.R_ACCOUNTED]
     while mem[f.R_EVENT] < until or until == mem[f.C_EVENTS]:
         if mem[f.R_PLANNED]:
             follow_plan(mem)
@@ -40,8 +39,7 @@ def _simulate(mem, store, trace, tables, until):
             stale = True
             continue
         if cycle == f.INF:
-            advance(mem, max(mem[f.R_ACCOUNTED], mem[f.R_TOTAL]))
-            count_cycles(mem)
+            settle(mem, max(mem[f.R_ACCOUNTED], mem[f.R_TOTAL]))
             retire_trains(mem, f.INF)
             return False
         if granted == cycle or pushed == cycle or moves_transfers(mem):
@@ -56,6 +54,7 @@ def _simulate(mem, store, trace, tables, until):
         if pushed == cycle and push_time(mem) == cycle:
             push_release(mem, cycle)
             stale = True
+    settle(mem, cycle)
     return True
 
 

@@ -182,7 +182,7 @@ PROOFS = [
         depth=2,
         seeds=(
             Seed("clear-forgets-open", MODULE_FILE, '{"issued": gauges.open, "generated"', '{"issued": 0, "generated"'),
-            Seed("clear-loses-pulse", MODULE_FILE, "value.eq(start + step)", "value.eq(start)"),
+            Seed("clear-loses-pulse", MODULE_FILE, "value.eq(start + self.pulse[name])", "value.eq(start)"),
         ),
         quick=True,
     ),

@@ -183,7 +183,7 @@ PROOFS = [
         claim="merged candidates stay while no event closes; each predicted one that is taken is passed on",
         harness=MergeHarness,
         depth=2,
-        seeds=(Seed("taken-behind-hint", "hw.candidates", "(candidate.ready & ~take_hint)", "candidate.ready"),),
+        seeds=(Seed("taken-behind-hint", "hw.candidates", "(candidate.ready & ~hint_leads)", "candidate.ready"),),
         quick=True,
     ),
     Proof(
