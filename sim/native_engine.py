@@ -7,7 +7,7 @@ and prints is said there. Programming and readback are the register writes of `r
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -39,10 +39,8 @@ def follow_native(
 
     Raises SimulationError if the program broke.
     """
-    script = log.with_name("script.txt")
-    script.write_text("\n".join(_script(job)) + "\n")
+    command = _command(program, _script(job), log.with_name("script.txt"), image, log)
     log.touch()
-    command = [str(program), str(script), f"+trace={image}", f"+log={log}"]
     errors = log.with_name("native.log")
     with errors.open("w") as stderr, log.open() as commits:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
@@ -63,11 +61,16 @@ def train_native(program: Path, job: ReplayJob, image: Path) -> None:
     """
     script, log = image.with_name("training.txt"), image.with_name("training.log")
     lines = [f"set n_events {TRAINING_EVENTS}" if line.startswith("set n_events ") else line for line in _script(job)]
-    script.write_text("\n".join(lines) + "\n")
-    command = [str(program), str(script), f"+trace={image}", f"+log={log}"]
+    command = _command(program, lines, script, image, log)
     finished = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if finished.returncode:
         raise SimulationError(f"{job.name}, {job.policy}: the simulation broke: {finished.stderr.strip()}")
+
+
+def _command(program: Path, lines: Iterable[str], script: Path, image: Path, log: Path) -> list[str]:
+    """Return the command that runs a script, having written it."""
+    script.write_text("\n".join(lines) + "\n")
+    return [str(program), str(script), f"+trace={image}", f"+log={log}"]
 
 
 def _follow(

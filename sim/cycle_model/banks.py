@@ -35,6 +35,12 @@ def advance(mem, cycle):
 def settle(mem, cycle):
     """Bring all counters up to `cycle`, the reads' and the cycles' included."""
     advance(mem, cycle)
+    _count_up(mem)
+
+
+@inlined
+def _count_up(mem):
+    """Count what has been accounted for and not counted: while all that decides it is as it was."""
     if mem[f.R_HOT]:
         _bring_up_to_date(mem)
     count_cycles(mem)
@@ -44,9 +50,7 @@ def settle(mem, cycle):
 def _apply_next(mem):
     row = f.CHANGE + mem[f.R_CHANGE_FIRST]
     mem[f.R_CHANGE_FIRST] += 1
-    if mem[f.R_HOT]:
-        _bring_up_to_date(mem)
-    count_cycles(mem)
+    _count_up(mem)
     apply_change(mem, mem[row, f.A_KIND], mem[row, f.A_VALUE])
     if mem[row, f.A_KIND] == f.CHANGE_GRANTED:
         _begin_read(mem, mem[row, f.A_VALUE])

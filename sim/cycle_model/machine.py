@@ -139,9 +139,8 @@ def _reset(mem: Ints) -> None:
         mem[place] = -1
     for place in (f.R_LAST_GRANT, f.R_LAST_PUSH, f.R_LAST_POP, f.R_LAST_MEMBER_POP):
         mem[place] = -1
-    for place in (f.R_CLOSED, f.R_END, f.R_AGENT_DONE, f.R_HINT_AT, f.R_OFFERED, f.R_FIRST_FINISH):
-        mem[place] = f.INF
-    for place in (f.R_FIRST_DONE, f.R_FIRST_COMPLETE):
+    times = (f.R_CLOSED, f.R_END, f.R_AGENT_DONE, f.R_HINT_AT, f.R_OFFERED)
+    for place in (*times, f.R_FIRST_FINISH, f.R_FIRST_DONE, f.R_FIRST_COMPLETE):
         mem[place] = f.INF
     mem[f.R_FREE_SLOTS] = mem[f.C_SLOTS]
     mem[f.R_IDLE_ELEMENTS] = mem[f.C_ELEMENTS]
