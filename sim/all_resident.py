@@ -45,6 +45,11 @@ def all_resident_cycles(events: Iterable[ReplayEvent], workload: Workload) -> in
     return START + sum(cycle * count for cycle, count in zip(cycles, counts.tolist(), strict=True))
 
 
+def link_room(events: EventColumns, workload: Workload) -> float:
+    """Return how many experts the link can bring while an event lasts that waits for none, on average."""
+    return all_resident_cycles(events, workload) / len(events) / workload.transfer_cycles
+
+
 def all_resident_event(event: ReplayEvent, workload: Workload) -> int:
     """Return the cycles from the end of the event before to the end of this one."""
     return _event(len({beat.expert for beat in event.beats}), len(event.beats), event.step_first, workload)

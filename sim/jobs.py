@@ -13,6 +13,7 @@ from ..hw.config import UnitConfig
 from ..hw.replay_words import HEADER
 from ..traces.errors import UserError
 from ..traces.format import ABSENT, Trace
+from .all_resident import link_room
 from .energy_table import EnergyPrices
 from .event_columns import EventColumns, event_columns
 from .model_spec import ModelSpec
@@ -154,11 +155,17 @@ class ReplayPlan:
             raise UserError(f"{self.path}: has no hints: policy hints needs a trace recorded with them")
         return event_columns(self.trace, tokens=self.tokens, batch=self.batch, hints=True)
 
+    @property
+    def link_is_tight(self) -> bool:
+        """Whether the link brings less than half of an event's experts while an event lasts that waits for none."""
+        return link_room(self.events, self.workload) < self.events.members.mean() / 2
+
     def job(self, policy: Policy, options: PolicyOptions) -> ReplayJob:
         """Return the replay under one policy; raises UserError for what trace or unit lack."""
         meta = self.trace.meta
+        tight = policy.tight_min_score is not None and self.link_is_tight
         settings = self._geometry_settings() | policy_settings(
-            policy, options, n_experts=meta.n_experts, top_k=meta.top_k
+            policy, options, n_experts=meta.n_experts, top_k=meta.top_k, tight=tight
         )
         settings["predictor"] = self._predictor_index(policy)
         if self.unit.pages_tables and policy.predictor is not None:

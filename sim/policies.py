@@ -15,8 +15,9 @@ class Policy:
     """One way to prefetch.
 
     `predictor` is the name of a unit's predictor or None; `hints` says whether the trace's hints are played. The
-    budget of a target event is all experts with `whole_set`, else top-k; candidates score `min_score` or more unless a
-    user says otherwise. `takes` names the fields of `PolicyOptions` that have a meaning here.
+    budget of a target event is all experts with `whole_set`, else top-k; candidates score `min_score` or more, on a
+    tight link `tight_min_score`, unless a user says otherwise. `takes` names the fields of `PolicyOptions` that have a
+    meaning here.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Policy:
     holds: bool = False
     takes: frozenset[str] = frozenset({"victim"})
     min_score: int = 2
+    tight_min_score: int | None = None
 
 
 POLICIES = {
@@ -66,9 +68,14 @@ MORE_POLICIES = {
         predictor="weights",
         takes=PREDICTOR_OPTIONS,
         min_score=CENTRE - 24,
+        tight_min_score=CENTRE - 7,
     )
 }
-"""Those that need a unit generated for them. An expert of the weights' lowest score is needed one time in ten."""
+"""Those that need a unit generated for them.
+
+An expert of the weights' lowest score is needed one time in ten; of that on a tight link, which is just above the score
+of weights that have learnt nothing, two times in five.
+"""
 
 KNOWN_POLICIES = POLICIES | MORE_POLICIES
 
@@ -117,9 +124,17 @@ def parse_policies(text: str) -> list[Policy]:
     return [KNOWN_POLICIES[name] for name in names]
 
 
-def policy_settings(policy: Policy, options: PolicyOptions, *, n_experts: int, top_k: int) -> dict[str, int]:
-    """Return the policy's register fields, all but the predictor's index and the default of `hold_cycles`."""
+def policy_settings(
+    policy: Policy, options: PolicyOptions, *, n_experts: int, top_k: int, tight: bool
+) -> dict[str, int]:
+    """Return the policy's register fields, all but the predictor's index and the default of `hold_cycles`.
+
+    `tight` says whether the link is (`ReplayPlan.link_is_tight`).
+    """
     options = options.of(policy)
+    min_score = policy.min_score
+    if tight and policy.tight_min_score is not None:
+        min_score = policy.tight_min_score
     prefetches = policy.predictor is not None or policy.hints
     default_budget = (n_experts if policy.whole_set else top_k) if prefetches else 0
     settings = {
@@ -129,7 +144,7 @@ def policy_settings(policy: Policy, options: PolicyOptions, *, n_experts: int, t
         "victim_policy": int(VICTIMS[options.victim or DEFAULT_VICTIM]),
         "abort_policy": int(ABORTS[options.abort or "never"]),
         "evict_at_event_end": int(policy.frees_at_event_end),
-        "min_score": policy.min_score if options.min_score is None else options.min_score,
+        "min_score": min_score if options.min_score is None else options.min_score,
         "hold_cycles": options.hold_cycles or 0,
     }
     if settings["budget"] > n_experts:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..hw.config import UnitConfig
 from ..traces.format import Trace
-from .all_resident import all_resident_cycles
+from .all_resident import all_resident_cycles, link_room
 from .any_policy import policy_job, unit_policies
 from .cycle_model.engine import run_model
 from .jobs import ReplayPlan, require_geometry
@@ -168,7 +168,7 @@ def _replays(plans: list[ReplayPlan], workload: Workload, unit: UnitConfig) -> P
         platform=workload.platform,
         scale=workload.scale,
         steps=int(events.step_first.sum()),
-        room=all_resident / len(events) / workload.transfer_cycles,
+        room=link_room(events, workload),
         all_resident=all_resident,
         roofline=None if loads is None else max(all_resident, link_cycles(int(loads.sum()), workload)),
         timed=tuple(timed),

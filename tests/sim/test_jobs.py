@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.register_access import settings_writes
+from moefetch.sim.all_resident import link_room
 from moefetch.sim.jobs import ReplayPlan, build_jobs, profile_rows, require_geometry
 from moefetch.sim.model_spec import load_model
 from moefetch.sim.platform_spec import load_platform
-from moefetch.sim.policies import POLICIES, PolicyOptions
+from moefetch.sim.policies import KNOWN_POLICIES, POLICIES, PolicyOptions
 from moefetch.sim.predictors.interface import PredictorEvent
 from moefetch.sim.predictors.st_moe_paper import StMoePaper
 from moefetch.sim.unit_fit import fit_unit
@@ -70,6 +71,27 @@ def test_every_jobs_settings_are_accepted_by_the_unit(tmp_path):
         index = job.settings["predictor"]
         assert (job.unit.predictors[index - 1] if index else None) == job.predictor
         assert any(event.hints for event in job.events) == (job.policy == "hints")
+
+
+def test_a_link_is_tight_that_brings_less_than_half_an_events_experts_while_the_event_lasts(tmp_path):
+    busy = {"cycles_per_beat": 8, "step_cycles": 0}
+    shortest = plan_of(tmp_path, attention_cycles=1, **busy)
+    assert shortest.events.members.mean() == 2
+    transfer = shortest.workload.transfer_cycles
+    missing = transfer - round(link_room(shortest.events, shortest.workload) * transfer)
+    for attention_cycles, tight in ((missing - 8, True), (missing + 8, False)):
+        assert plan_of(tmp_path, attention_cycles=attention_cycles, **busy).link_is_tight == tight
+
+
+def test_weights_name_fewer_experts_where_the_link_is_tight(tmp_path):
+    def least(cycles_per_beat, **options):
+        plan = plan_of(tmp_path, attention_cycles=1, cycles_per_beat=cycles_per_beat)
+        plan = plan.on(plan.workload, plan.unit.replace(predictors=("weights",)))
+        return build_jobs(plan, [KNOWN_POLICIES["weights"]], PolicyOptions(**options))[0].settings["min_score"]
+
+    assert least(1) == KNOWN_POLICIES["weights"].min_score
+    assert least(8) == KNOWN_POLICIES["weights"].tight_min_score
+    assert least(8, min_score=9) == 9
 
 
 def test_the_paper_holds_its_set_until_its_transfer_ends_with_attention(tmp_path):

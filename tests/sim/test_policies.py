@@ -10,8 +10,8 @@ from moefetch.sim.predictors.weights import Weights
 from moefetch.traces.errors import UserError
 
 
-def settings(name, **options):
-    return policy_settings(KNOWN_POLICIES[name], PolicyOptions(**options), n_experts=32, top_k=4)
+def settings(name, *, tight=False, **options):
+    return policy_settings(KNOWN_POLICIES[name], PolicyOptions(**options), n_experts=32, top_k=4, tight=tight)
 
 
 def test_settings_are_registers_of_the_unit():
@@ -61,3 +61,12 @@ def test_weights_are_asked_for_by_name_and_start_from_nothing_with_any_expert():
     unknown = Weights(2, 4, WeightRules(((1, 0),), 5), min_score=settings("weights")["min_score"])
     assert len(unknown.step(PredictorEvent(0, 0, True, (1,)))) == 4
     assert settings("weights")["budget"] == 4
+
+
+def test_weights_name_on_a_tight_link_what_they_have_learnt_alone():
+    least = settings("weights", tight=True)["min_score"]
+    unknown = Weights(2, 4, WeightRules(((1, 0),), 5), min_score=least)
+    assert unknown.step(PredictorEvent(0, 0, True, (1,))) == []
+    assert least > settings("weights")["min_score"]
+    assert settings("weights", tight=True, min_score=7)["min_score"] == 7
+    assert settings("st_moe", tight=True) == settings("st_moe")
