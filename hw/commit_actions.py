@@ -1,6 +1,6 @@
 """What every commit is made of: look at one slot, change it, grant, log."""
 
-from amaranth import Array, Signal
+from amaranth import Array, Const, Signal
 from amaranth.lib import wiring
 
 from .config import EVENT_BITS
@@ -9,17 +9,21 @@ from .residency import SlotState, key_layout
 
 
 def is_after(number, other):
-    """Compare event numbers modulo their width: `number` is later than `other`."""
-    difference = (number - other)[:EVENT_BITS]
-    return (difference != 0) & ~difference[-1]
+    """Compare event numbers modulo their width: `number` is later than `other`.
+
+    Whether they differ is not asked of the difference, which comes late.
+    """
+    return (number != other) & ~(number - other)[EVENT_BITS - 1]
 
 
 class CommitActions(wiring.Component):
     """Shared by the operations of `CommitPort`, which are states of one FSM.
 
-    A commit that looks at a slot does so in two cycles: in the first it asks for the slot's row (`_read_slot`), in the
-    second it puts the slot on `_slot`: `_key`, `_stamp` and `_flags` are then that slot's, `_set_flags` writes them.
-    `_log` writes the commit's record; a commit does each at most once.
+    A commit that looks at a slot does so in two cycles: in the first it asks for it (`_read_slot`), in the second the
+    slot is on `_slot`: `_key`, `_stamp` and `_flags` are then that slot's, `_set_flags` writes them. A key that is
+    looked for is asked for in the cycle before its slot (`_find`), and is on `_wanted` from the next one on.
+    `_log` writes the commit's record; a commit does each at most once. So all that a decision starts from are
+    registers: the decision, and what the DMA controller makes of it, share one cycle.
 
     Latency: that of the operations. Throughput: one slot a cycle.
     """
@@ -27,7 +31,7 @@ class CommitActions(wiring.Component):
     def _select_lane(self, m):
         """Pick the selected slot's lane out of the row that was read in the cycle before."""
         lane_bits = self._config.scan_lanes.bit_length() - 1
-        lane = self._slot[:lane_bits] if lane_bits else 0
+        lane = self._lane = self._slot[:lane_bits] if lane_bits else Const(0, 1)
         rows = self.directory.rows
         self._key = Signal(key_layout(self._config))
         self._stamp = Signal(EVENT_BITS)
@@ -35,15 +39,17 @@ class CommitActions(wiring.Component):
         m.d.comb += [
             self._key.eq(Array(rows.row_keys[i].as_value() for i in range(self._config.scan_lanes))[lane]),
             self._stamp.eq(Array(rows.row_stamps[i] for i in range(self._config.scan_lanes))[lane]),
+            rows.read_row.eq(self._next_slot >> lane_bits),
             rows.scan_row.eq(self.search_rows.scan_row),
             self.search_rows.row_keys.eq(rows.row_keys),
             self.search_rows.row_ticks.eq(rows.row_ticks),
             self.search_rows.row_stamps.eq(rows.row_stamps),
             self.search_rows.scan_flags.eq(rows.scan_flags),
-            self.directory.slot.eq(self._slot),
+            self.directory.slot.eq(self._next_slot),
             self.directory.write_slot.eq(self._slot),
             self.directory.flags_value.eq(self.directory.flags),
         ]
+        m.d.sync += self._slot.eq(self._next_slot)
 
     def _log(self, m, kind, **fields):
         m.d.comb += [self._emit.eq(1), self._record.kind.eq(kind)]
@@ -60,14 +66,18 @@ class CommitActions(wiring.Component):
             m.d.comb += self.directory.flags_value[name].eq(value)
 
     def _read_slot(self, m, slot):
-        lane_bits = self._config.scan_lanes.bit_length() - 1
-        m.d.comb += self.directory.rows.read_row.eq(slot >> lane_bits)
+        m.d.comb += self._next_slot.eq(slot)
+
+    def _find(self, m, layer, expert):
+        """Look a key up in the key map."""
+        key = self.directory.find_key
+        m.d.comb += [key.layer.eq(layer), key.expert.eq(expert)]
+        m.d.sync += self._wanted.eq(key)
 
     def _read_found(self, m):
-        """Read the slot that the key map names, one cycle after `find_key`."""
+        """Read the slot that the key map names, one cycle after `_find`."""
         self._read_slot(m, self.directory.slot_of_key)
         m.d.comb += self._looks_up.eq(1)
-        m.d.sync += self._found_slot.eq(self.directory.slot_of_key)
 
     def _grant(self, m, layer, expert, status):
         m.d.comb += [
@@ -81,13 +91,14 @@ class CommitActions(wiring.Component):
     def _write_tick(self, m):
         m.d.comb += [self.directory.tick_write.eq(1), self.directory.tick_value.eq(self._tick)]
 
-    def _key_matches(self, layer, expert):
-        same = (self._key.layer == layer) & (self._key.expert == expert) & ~self._key_wrong
+    def _key_matches(self):
+        """Return whether the selected slot's key is the wanted one, and is not known to be wrong."""
+        same = (self._key.as_value() == self._wanted.as_value()) & ~self._key_wrong
         return (self._slot < self.settings.n_slots) & same
 
-    def _finds(self, layer, expert):
-        """Return whether the look-up before found this expert: both maps agree, and neither has wrong parity."""
-        return self._key_matches(layer, expert) & ~self._map_wrong
+    def _finds(self):
+        """Return whether the look-up before found the wanted key: both maps agree, and neither has wrong parity."""
+        return self._key_matches() & ~self._map_wrong
 
     def _abort(self, m, why):
         self._log_slot(m, Kind.ABORT, why)

@@ -13,13 +13,17 @@ class CandidateCommits(CommitActions):
 
     def _candidate(self, m):
         candidate = self._taken
+        in_reach = Signal()
+        ahead = Signal(EVENT_BITS)
+        m.d.comb += ahead.eq(candidate.target - self.current - 1)
         with m.State("CANDIDATE_KEY"):
             self._read_found(m)
+            m.d.sync += in_reach.eq(ahead < self._config.horizon)
             m.next = "CANDIDATE"
         with m.State("CANDIDATE"):
             outcome = Signal(Filter)
-            m.d.comb += [self._slot.eq(self._found_slot), self._looks.eq(1)]
-            self._filter(m, outcome)
+            m.d.comb += self._looks.eq(1)
+            self._filter(m, outcome, in_reach)
             there = (outcome == Filter.RESIDENT) | (outcome == Filter.IN_FLIGHT)
             with m.If(there):
                 m.d.comb += [
@@ -33,12 +37,10 @@ class CandidateCommits(CommitActions):
             )  # fmt: skip
             m.next = "IDLE"
 
-    def _filter(self, m, outcome):
-        candidate, flags = self._taken, self._flags
-        matches = self._finds(candidate.layer, candidate.expert)
-        ahead = Signal(EVENT_BITS)
-        m.d.comb += ahead.eq(candidate.target - self.current - 1)
-        with m.If((ahead >= self._config.horizon) | self.quiesced):
+    def _filter(self, m, outcome, in_reach):
+        flags = self._flags
+        matches = self._finds()
+        with m.If(~in_reach | self.quiesced):
             m.d.comb += outcome.eq(Filter.EXPIRED)
         with m.Elif(matches & (flags.state == SlotState.RESIDENT)):
             m.d.comb += outcome.eq(Filter.RESIDENT)

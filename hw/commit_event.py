@@ -13,11 +13,12 @@ class EventCommits(CommitActions):
     def _abort_condition(self, m):
         request = self.prefetch_request
         self._stamp_is_coming = Signal()
+        self._request_is_coming = Signal()  # of the slot of the prefetch request, whose row is read ahead of EXPIRE
         self._policy_aborts = Signal()
-        m.d.comb += self._stamp_is_coming.eq(is_after(self._stamp, self.current))
+        m.d.comb += self._stamp_is_coming.eq(self.search.coming.bit_select(self._lane, 1))
         with m.Switch(self.settings.abort_policy):
             with m.Case(AbortPolicy.HALF):
-                m.d.comb += self._policy_aborts.eq((request.beats_left << 1) > request.beats_total)
+                m.d.comb += self._policy_aborts.eq(request.most_left)
             with m.Case(AbortPolicy.ALWAYS):
                 m.d.comb += self._policy_aborts.eq(request.beats_left != 0)
 
@@ -38,6 +39,8 @@ class EventCommits(CommitActions):
                 self._unreleased.eq(self.intake.n_members),
             ]
             self._find_member(m)
+            self._read_slot(m, self.prefetch_request.slot)
+            m.d.sync += self._classifies.eq(self.intake.n_members != 0)
             m.next = "CLASSIFY_KEY"
             with m.If(self.intake.n_members == 0):
                 m.next = "EXPIRE"
@@ -45,42 +48,38 @@ class EventCommits(CommitActions):
             self._read_found(m)
             m.next = "CLASSIFY"
         with m.State("CLASSIFY"):
-            m.d.comb += [self._slot.eq(self._found_slot), self._looks.eq(1)]
+            self._read_slot(m, self.prefetch_request.slot)
+            m.d.comb += self._looks.eq(1)
             self._classify(m)
             self._find_member(m)
             m.next = "CLASSIFY_KEY"
             with m.If(self._member == self.intake.n_members):
+                m.d.sync += self._classifies.eq(0)
                 m.next = "EXPIRE"
         self._expire(m)
         self._abort_policy(m)
 
     def _find_member(self, m):
         """Look the next member's key up; its number has been on `member_index` for a cycle."""
-        m.d.comb += [
-            self.directory.find_key.layer.eq(self.intake.layer),
-            self.directory.find_key.expert.eq(self.intake.member_expert),
-        ]
-        m.d.sync += [
-            self._expert.eq(self.intake.member_expert),
-            self._member.eq(self._member + 1),
-        ]
+        self._find(m, self.intake.layer, self.intake.member_expert)
+        m.d.sync += self._member.eq(self._member + 1)
 
     def _classify(self, m):
         flags = self._flags
-        matches = self._finds(self.intake.layer, self._expert)
+        matches = self._finds()
         found = Signal(Class)
         with m.If(matches & (flags.state == SlotState.RESIDENT)):
             hit_unused = Mux(self._stamp == self.current, Class.HIT_ON_TARGET, Class.HIT_LATER_USE)
             m.d.comb += found.eq(Mux(flags.unused, hit_unused, Class.HIT_REUSE))
             self._set_flags(m, pinned=1, released=0, unused=0)
-            self._grant(m, self.intake.layer, self._expert, GrantStatus.HIT)
+            self._grant(m, self._wanted.layer, self._wanted.expert, GrantStatus.HIT)
         with m.Elif(matches & (flags.state == SlotState.FILLING)):
             m.d.comb += [found.eq(Class.LATE), self.promote.valid.eq(1)]
             self._set_flags(m, pinned=1, released=0, unused=0, late=1)
         with m.Else():
             m.d.comb += [found.eq(Class.MISS), self.misses.push.eq(1)]
         self._log(
-            m, Kind.CLASSIFY, outcome=found, layer=self.intake.layer, expert=self._expert,
+            m, Kind.CLASSIFY, outcome=found, layer=self._wanted.layer, expert=self._wanted.expert,
             slot=Mux(found == Class.MISS, 0, self._slot),
         )  # fmt: skip
 
@@ -88,7 +87,7 @@ class EventCommits(CommitActions):
         head = self.queue.head
         with m.State("EXPIRE"):
             self._read_slot(m, self.prefetch_request.slot)
-            m.d.sync += self._member.eq(0)
+            m.d.sync += [self._member.eq(0), self._request_is_coming.eq(self._stamp_is_coming)]
             with m.If(self.queue.head_valid & ~is_after(head.deadline, self.current)):
                 is_member = self.intake.query_member & (head.layer == self.intake.layer)
                 outcome = Mux(is_member, Expiry.PROMOTED, Expiry.EXPIRED)
@@ -104,9 +103,8 @@ class EventCommits(CommitActions):
     def _abort_policy(self, m):
         request, flags = self.prefetch_request, self._flags
         with m.State("POLICY"):
-            m.d.comb += self._slot.eq(request.slot)
             undemanded = (flags.state == SlotState.FILLING) & ~flags.pinned
-            with m.If(request.valid & undemanded & ~self._stamp_is_coming & self._policy_aborts):
+            with m.If(request.valid & undemanded & ~self._request_is_coming & self._policy_aborts):
                 self._abort(m, Sweep.WRONG)
             m.next = "IDLE"
             with m.If(self._unreleased == 0):
@@ -116,10 +114,10 @@ class EventCommits(CommitActions):
         flags, release = self._flags, self.release.payload
         failed = release.status == GrantStatus.ERROR
         in_use = (flags.state == SlotState.RESIDENT) & flags.pinned & ~flags.released
-        held = in_use & (self._key_matches(release.layer, release.expert) | self._key_wrong)
+        held = in_use & (self._key_matches() | self._key_wrong)
         known = self._open & Mux(failed, self._errors_out != 0, held)
         with m.State("RELEASE"):
-            m.d.comb += [self._slot.eq(release.slot), self.release.ready.eq(1), self._looks.eq(1)]
+            m.d.comb += [self.release.ready.eq(1), self._looks.eq(1)]
             m.next = "IDLE"
             with m.If(known):
                 self._log(m, Kind.RELEASE, outcome=release.status, expert=release.expert, slot=release.slot)

@@ -21,9 +21,7 @@ class ParityChecks(CommitActions):
         self._looks, self._looks_up = Signal(), Signal()
         if not self._config.parity:
             return
-        lane_bits = self._config.scan_lanes.bit_length() - 1
-        lane = self._slot[:lane_bits] if lane_bits else Const(0)
-        directory, rows = self.directory, self.directory.rows
+        lane, directory, rows = self._lane, self.directory, self.directory.rows
         holds = Signal()
         self._key_wrong, self._slot_wrong, self._map_wrong = Signal(), Signal(), Signal()
         searched = Cat(flags.state != SlotState.FREE for flags in rows.scan_flags) & directory.row_wrong

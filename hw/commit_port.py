@@ -28,7 +28,7 @@ from .interfaces import (
     status_layout,
 )
 from .records import Sweep
-from .residency import TICK_BITS, DirectoryRowsSignature, DirectorySignature
+from .residency import TICK_BITS, DirectoryRowsSignature, DirectorySignature, key_layout
 from .segment_walk import WalkSignature
 from .settings import settings_layout
 from .victim_search import SearchSignature
@@ -134,17 +134,17 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         m = Module()
         config = self._config
         self._slot = Signal(config.slot_bits)
+        self._next_slot = Signal(config.slot_bits)
+        self._wanted = Signal(key_layout(config))
         self._emit = Signal()
         self._record = Signal(record_layout())
         self._tick = Signal(TICK_BITS)
         self._open = Signal()
+        self._classifies = Signal()
         self._unreleased = Signal(bits_for(config.max_experts + 1))
         self._errors_out = Signal(bits_for(config.max_experts + 1))
-        self._expert = Signal(config.expert_bits)
         self._member = Signal(bits_for(config.max_experts + 1))
-        self._found_slot = Signal(config.slot_bits)
         self._sweep_kind = Signal(Sweep)
-        self._sweep_slot = Signal(config.slot_bits)
         self._taken = Signal(candidate_layout(config))
         self._overtaken = Signal(patience_bits(config) + 1)
         self._select_lane(m)
@@ -162,10 +162,7 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
             self._sweep(m)
             self._flush(m)
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-        m.d.comb += self.classifying.eq(
-            (self.intake.closed & ~self._open)
-            | fsm.ongoing("CLOSE") | fsm.ongoing("CLASSIFY_KEY") | fsm.ongoing("CLASSIFY")
-        )  # fmt: skip
+        m.d.comb += self.classifying.eq((self.intake.closed & ~self._open) | self._classifies)
         with m.If(fsm.ongoing("SEARCH")):
             m.d.comb += self.directory.rows.read_row.eq(self.search_rows.read_row)
         return m
@@ -187,60 +184,64 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
             self.queue.entry.score.eq(self._taken.score),
             self.queue.entry.source.eq(self._taken.source),
             self.budget.target.eq(self._taken.target),
-            self.misses.pushed.eq(self._expert),
+            self.misses.pushed.eq(self._wanted.expert),
             self.intake.member_index.eq(self._member),
             self.intake.query_expert.eq(self.queue.head.expert),
         ]
 
     def _idle(self, m):
-        config = self._config
         may_demand = self.misses.head_valid & self.demand.ready & ~self.blocked
+        miss_first = may_demand & self._overtaken[-1]
         may_prefetch = self.queue.head_valid & self.misses.empty & self.prefetch.ready & ~self.quiesced
         with m.State("IDLE"):
+            self._look_ahead(m, miss_first)
             with m.If(self.renewing):
                 m.d.sync += self.renewing.eq(0)
                 self._start_sweep(m, Sweep.RENEW)
             with m.Elif(self.status.valid):
-                self._read_slot(m, self.status.payload.slot)
                 m.next = "FILL"
             with m.Elif(self.release.valid):
-                self._read_slot(m, self.release.payload.slot)
                 m.next = "RELEASE"
             with m.Elif(self.intake.closed & ~self._open):
                 m.next = "CLOSE"
-            if config.parity:
+            if self._config.parity:
                 with m.Elif(self.scrubbing):
                     m.d.sync += self.scrubbing.eq(0)
                     self._start_sweep(m, Sweep.SCRUB)
             with m.Elif(self.command.valid):
                 self._dispatch_command(m)
-            with m.Elif(self.candidate.valid & ~(may_demand & self._overtaken[-1])):
+            with m.Elif(self.candidate.valid & ~miss_first):
                 m.d.sync += self._overtaken.eq(Mux(may_demand, self._overtaken + 1, 0))
-                m.d.comb += [
-                    self.candidate.ready.eq(1),
-                    self.directory.find_key.layer.eq(self.candidate.payload.layer),
-                    self.directory.find_key.expert.eq(self.candidate.payload.expert),
-                ]
-                m.d.sync += self._taken.eq(self.candidate.payload)
+                m.d.comb += self.candidate.ready.eq(1)
                 m.next = "CANDIDATE_KEY"
             with m.Elif(may_demand):
-                m.d.sync += [
-                    self._overtaken.eq(0),
-                    self._is_demand.eq(1),
-                    self._issue_key.layer.eq(self.intake.layer),
-                    self._issue_key.expert.eq(self.misses.head),
-                    self._deadline.eq(self.current),
-                ]
+                m.d.sync += self._overtaken.eq(0)
                 m.next = "START"
             with m.Elif(may_prefetch):
-                m.d.sync += [
-                    self._is_demand.eq(0),
-                    self._issue_key.layer.eq(self.queue.head.layer),
-                    self._issue_key.expert.eq(self.queue.head.expert),
-                    self._deadline.eq(self.queue.head.deadline),
-                ]
-                m.d.comb += [
-                    self.directory.find_key.layer.eq(self.queue.head.layer),
-                    self.directory.find_key.expert.eq(self.queue.head.expert),
-                ]
                 m.next = "PRESENT_KEY"
+
+    def _look_ahead(self, m, miss_first):
+        """Take over what the next commit will need; nothing of it matters to a commit of another kind.
+
+        Whether a commit may begin is known late in the cycle. Nothing here waits for it but the choice between a
+        candidate and a miss that goes first.
+        """
+        head = self.queue.head
+        # Sweeps begin with slot 0, and that of `renewing` goes before all.
+        with m.If(self.status.valid & ~self.renewing):
+            self._read_slot(m, self.status.payload.slot)
+        with m.Elif(self.release.valid & ~self.renewing):
+            self._read_slot(m, self.release.payload.slot)
+        with m.If(self.candidate.valid & ~self.release.valid & ~miss_first):
+            self._find(m, self.candidate.payload.layer, self.candidate.payload.expert)
+        with m.Elif(self.release.valid):
+            self._find(m, self.release.payload.layer, self.release.payload.expert)
+        with m.Elif(self.misses.head_valid):
+            self._find(m, self.intake.layer, self.misses.head)
+        with m.Else():
+            self._find(m, head.layer, head.expert)
+        m.d.sync += [
+            self._taken.eq(self.candidate.payload),
+            self._is_demand.eq(self.misses.head_valid),
+            self._deadline.eq(Mux(self.misses.head_valid, self.current, head.deadline)),
+        ]

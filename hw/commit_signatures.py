@@ -25,7 +25,7 @@ class PrefetchRequestSignature(wiring.Signature):
                 "slot": Out(config.slot_bits),
                 "promoted": Out(1),
                 "beats_left": Out(beats),
-                "beats_total": Out(beats),
+                "most_left": Out(1),
             }
         )
 

@@ -31,8 +31,8 @@ class SweepCommits(CommitActions):
         return kind
 
     def _start_sweep(self, m, kind):
-        self._read_slot(m, 0)
-        m.d.sync += [self._sweep_kind.eq(kind), self._sweep_slot.eq(0)]
+        """Begin with slot 0, which is the one asked for where nobody asks for another."""
+        m.d.sync += self._sweep_kind.eq(kind)
         m.next = "SWEEP"
 
     def _sweep(self, m):
@@ -46,9 +46,8 @@ class SweepCommits(CommitActions):
                 self._start_sweep(m, Sweep.EVENT_END)
         with m.State("SWEEP"):
             following = Signal(config.slot_bits + 1)
-            m.d.comb += [self._slot.eq(self._sweep_slot), following.eq(self._sweep_slot + 1)]
+            m.d.comb += following.eq(self._slot + 1)
             self._read_slot(m, following)
-            m.d.sync += self._sweep_slot.eq(following)
             self._sweep_one(m)
             with m.If(following == config.slots):
                 own = (self._sweep_kind == kind for kind in (Sweep.EVENT_END, Sweep.RENEW, Sweep.SCRUB))

@@ -7,7 +7,7 @@ from .config import EVENT_BITS
 from .expert_address import ExpertAddress
 from .interfaces import transfer_key
 from .records import Fill, GrantStatus, Issue, Kind
-from .residency import SlotState, key_layout
+from .residency import SlotState
 from .victim_search import VictimClass
 
 
@@ -15,9 +15,7 @@ class TransferCommits(CommitActions):
     """ISSUE, FILL and DRAIN; latencies as `CommitPort` states."""
 
     def _issue_registers(self, m):
-        config = self._config
         self._is_demand = Signal()
-        self._issue_key = Signal(key_layout(config))
         self._deadline = Signal(EVENT_BITS)
         m.d.comb += [
             self.search.demand.eq(self._is_demand),
@@ -46,12 +44,12 @@ class TransferCommits(CommitActions):
         else:
             m.submodules.address = where = ExpertAddress(config=config)
             m.d.comb += [payload.address.eq(where.address) for payload in payloads]
-        m.d.comb += [where.key.eq(self._issue_key), where.settings.eq(self.settings)]
+        m.d.comb += [where.key.eq(self._wanted), where.settings.eq(self.settings)]
         for payload in payloads:
             m.d.comb += [
                 payload.beats.eq(self.settings.expert_beats),
                 payload.slot.eq(self._slot),
-                *(payload[name].eq(self._issue_key[name]) for name in transfer_key(config)),
+                *(payload[name].eq(self._wanted[name]) for name in transfer_key(config)),
             ]
 
     def _issue(self, m):
@@ -60,7 +58,7 @@ class TransferCommits(CommitActions):
             m.d.comb += self.search.start.eq(1)
             m.next = "SEARCH"
         with m.State("SEARCH"):
-            m.d.comb += self._slot.eq(self.search.slot)
+            self._read_slot(m, self.search.slot)
             with m.If(self.search.done):
                 m.next = "ISSUE"
                 if self._config.segments > 1:
@@ -69,7 +67,6 @@ class TransferCommits(CommitActions):
         if self._config.segments > 1:
             self._await_walk(m)
         with m.State("ISSUE"):
-            m.d.comb += self._slot.eq(self.search.slot)
             # A prefetch whose address has just changed stays queued.
             with m.If(~self.renewing):
                 self._issue_found(m)
@@ -78,7 +75,7 @@ class TransferCommits(CommitActions):
     def _await_walk(self, m):
         """Wait for the pieces of the expert where the walk of the segment table is longer than the search."""
         with m.State("WALK"):
-            m.d.comb += self._slot.eq(self.search.slot)
+            self._read_slot(m, self.search.slot)
             with m.If(self.segments.done):
                 m.next = "ISSUE"
 
@@ -111,10 +108,9 @@ class TransferCommits(CommitActions):
             self._read_found(m)
             m.next = "PRESENT"
         with m.State("PRESENT"):
-            m.d.comb += [self._slot.eq(self._found_slot), self._looks.eq(1)]
-            found = self._finds(self._issue_key.layer, self._issue_key.expert)
+            m.d.comb += self._looks.eq(1)
             m.next = "START"
-            with m.If(found & ((flags.state == SlotState.RESIDENT) | (flags.state == SlotState.FILLING))):
+            with m.If(self._finds() & ((flags.state == SlotState.RESIDENT) | (flags.state == SlotState.FILLING))):
                 self._log_issue(m, Issue.PRESENT, self._slot)
                 m.d.comb += [
                     self.queue.pop.eq(1),
@@ -125,7 +121,7 @@ class TransferCommits(CommitActions):
 
     def _log_issue(self, m, outcome, slot):
         self._log(
-            m, Kind.ISSUE, outcome=outcome, layer=self._issue_key.layer, expert=self._issue_key.expert,
+            m, Kind.ISSUE, outcome=outcome, layer=self._wanted.layer, expert=self._wanted.expert,
             slot=slot,
             deadline=self._deadline, source=~self._is_demand,
         )  # fmt: skip
@@ -144,7 +140,7 @@ class TransferCommits(CommitActions):
         m.d.sync += self._tick.eq(self._tick + 1)
         m.d.comb += [
             self.directory.key_write.eq(1),
-            self.directory.key_value.eq(self._issue_key),
+            self.directory.key_value.eq(self._wanted),
             self.directory.stamp_write.eq(1),
             self.directory.stamp_value.eq(self._deadline),
             self.demand.valid.eq(self._is_demand),
@@ -158,7 +154,7 @@ class TransferCommits(CommitActions):
         # A pinned slot's expert must be granted even if the directory does not know it any more.
         key = status if self._config.parity else self._key
         with m.State("FILL"):
-            m.d.comb += [self._slot.eq(status.slot), self.status.ready.eq(1), self._looks.eq(1)]
+            m.d.comb += [self.status.ready.eq(1), self._looks.eq(1)]
             m.d.sync += self.blocked.eq(0)
             with m.If(status.drained):
                 self._log(m, Kind.DRAIN, slot=self._slot)

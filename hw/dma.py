@@ -59,11 +59,12 @@ class DmaLatency(NamedTuple):
 
 
 def prefetch_request_layout(config: UnitConfig) -> data.StructLayout:
-    """Return the state of the prefetch engine: `valid` while beats of its transfer are not yet requested."""
+    """Return the state of the prefetch engine: `valid` while beats of its transfer are not yet requested.
+
+    `most_left`: these are more than half of all.
+    """
     beats = bits_for(config.slot_beats + 1)
-    return data.StructLayout(
-        {"valid": 1, "slot": config.slot_bits, "promoted": 1, "beats_left": beats, "beats_total": beats}
-    )
+    return data.StructLayout({"valid": 1, "slot": config.slot_bits, "promoted": 1, "beats_left": beats, "most_left": 1})
 
 
 class DmaController(wiring.Component):
@@ -225,7 +226,7 @@ class DmaController(wiring.Component):
             self.prefetch_request.slot.eq(request.burst.slot),
             self.prefetch_request.promoted.eq(self._demanded(table, request.burst)),
             self.prefetch_request.beats_left.eq(request.beats_left),
-            self.prefetch_request.beats_total.eq(request.beats_total),
+            self.prefetch_request.most_left.eq(request.most_left),
         ]
 
     def _demanded(self, table, burst):
@@ -278,12 +279,13 @@ class DmaController(wiring.Component):
             m.d.comb += [demand.take.eq(go & demand.valid), chosen.eq(demand.burst), demanded.eq(1)]
         with m.Elif(wanted[PREFETCH]):
             m.d.comb += [prefetch.take.eq(go & prefetch.valid), chosen.eq(prefetch.burst), demanded.eq(promoted)]
-        m.d.comb += [
-            valid.eq(prefetch.take | demand.take),
-            table.taken.valid.eq(valid),
-            table.taken.transfer.eq(chosen.transfer),
-            table.taken_last.eq(Mux(demand.take, demand.last, prefetch.last)),
-        ]
+        m.d.comb += valid.eq(prefetch.take | demand.take)
+        for taken, engine in zip(table.taken, engines, strict=True):
+            m.d.comb += [
+                taken.valid.eq(engine.take),
+                taken.transfer.eq(engine.burst.transfer),
+                taken.last.eq(engine.last),
+            ]
 
     def _drive_address(self, m, valid, burst, demand):
         axi = self.axi

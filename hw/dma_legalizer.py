@@ -38,6 +38,8 @@ class BurstLegalizer(wiring.Component):
         Forget what is left.
     beats_left, beats_total : Out
         Beats not yet requested (0 unless `active`), and of the whole descriptor.
+    most_left : Out(1)
+        More than half of all beats are not yet requested.
     """
 
     def __init__(self, *, config: UnitConfig):
@@ -57,6 +59,7 @@ class BurstLegalizer(wiring.Component):
                 "stop": In(1),
                 "beats_left": Out(beats),
                 "beats_total": Out(beats),
+                "most_left": Out(1),
             }
         )
 
@@ -65,16 +68,21 @@ class BurstLegalizer(wiring.Component):
         m = Module()
         settled = Signal()
         rest = Signal(bits_for(self._config.slot_beats))
-        m.d.comb += self.valid.eq(self.active & settled)
+        most = Signal()
+        left, left_after = self._count_beats(m, rest)
+        m.d.comb += [
+            self.valid.eq(self.active & settled),
+            self.beats_left.eq(Mux(self.active, left, 0)),
+            self.most_left.eq(self.active & most),
+        ]
         if self._config.segments > 1:
             self._more, self._ends_piece = Signal.like(self.descriptor.more), Signal()
-            self._count_beats(m)
-        else:
-            m.d.comb += self.beats_left.eq(Mux(self.active, rest + 1, 0))
         with m.If(self.load):
             self._start(m, rest, settled)
+            m.d.sync += most.eq(1)
         with m.Elif(self.take):
             m.d.sync += [
+                most.eq((left_after << 1) > self.beats_total),
                 self.active.eq(~self.last),
                 settled.eq(0),
                 rest.eq(rest - self.burst.length - 1),
@@ -104,14 +112,17 @@ class BurstLegalizer(wiring.Component):
             self.burst.first.eq(0),
         ]
 
-    def _count_beats(self, m):
-        """Count the beats left of all pieces; `rest` is that of the one being cut."""
+    def _count_beats(self, m, rest):
+        """Return the beats left of all pieces, now and after a `take`; `rest` is that of the one being cut."""
+        if self._config.segments == 1:
+            return rest + 1, rest - self.burst.length
         left = Signal.like(self.beats_left)
+        left_after = left - self.burst.length - 1
         with m.If(self.load):
             m.d.sync += left.eq(self.descriptor.beats)
         with m.Elif(self.take):
-            m.d.sync += left.eq(left - self.burst.length - 1)
-        m.d.comb += self.beats_left.eq(Mux(self.active, left, 0))
+            m.d.sync += left.eq(left_after)
+        return left, left_after
 
     def _next_piece(self, m, rest):
         """Keep the pieces to come, and go on with the first of them when a burst takes the last beats of one."""

@@ -1,5 +1,7 @@
 """The table of transfers under way: what each still waits for, and how it ends."""
 
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from amaranth import Cat, Module, Mux, Signal
@@ -24,6 +26,11 @@ def slot_pulse(config: UnitConfig) -> data.StructLayout:
 def transfer_pulse(config: UnitConfig) -> data.StructLayout:
     """Return a one-cycle event of one transfer."""
     return data.StructLayout({"valid": 1, "transfer": transfer_bits(config)})
+
+
+def taken_pulse(config: UnitConfig) -> data.StructLayout:
+    """Return the one-cycle event of a transfer's burst that is requested."""
+    return data.StructLayout({"valid": 1, "transfer": transfer_bits(config), "last": 1})
 
 
 class _Transfer(NamedTuple):
@@ -70,8 +77,8 @@ class TransferTable(wiring.Component):
         {valid, slot, requesting}: a descriptor is accepted; `requesting` is 0 if it has no beats. With `parity` also
         the {layer, expert} that its status names. With
         `segments` > 1 also `refused`: it fails at once; `requesting` is then 0.
-    taken : In(transfer_pulse), taken_last : In(1)
-        A burst leaves an engine, with `taken_last` the transfer's last one.
+    taken : In, one for each class's engine
+        {valid, transfer, last}: a burst leaves the engine, the transfer's last one if `last`.
     ended, dropped : In(transfer_pulse)
         A burst's last beat came; a burst that waited to be fetched again was given up.
     ended_error : In(1)
@@ -105,8 +112,7 @@ class TransferTable(wiring.Component):
                 "free": Out(1).array(2),
                 "index": Out(transfer_bits(config)).array(2),
                 "opened": In(opened).array(2),
-                "taken": In(transfer_pulse(config)),
-                "taken_last": In(1),
+                "taken": In(taken_pulse(config)).array(2),
                 "ended": In(transfer_pulse(config)),
                 "ended_error": In(1),
                 "again": Out(1),
@@ -155,17 +161,19 @@ class TransferTable(wiring.Component):
         The last free entry is demand's. What is free stays free until it is taken: the commit port looks at ready
         long before it hands a descriptor over.
         """
-        lowest, highest = self.index[1], self.index[0]
-        for index, entry in reversed(list(enumerate(entries))):
-            with m.If(~entry.valid):
-                m.d.comb += lowest.eq(index)
-        for index, entry in enumerate(entries):
-            with m.If(~entry.valid):
-                m.d.comb += highest.eq(index)
-        any_free = ~Cat(entry.valid for entry in entries).all()
+        count = len(entries)
+        used = Cat(entry.valid for entry in entries)
+        self._offered = [Signal(count, name="highest_free"), Signal(count, name="lowest_free")]
+        highest, lowest = self._offered
         m.d.comb += [
-            self.free[1].eq(any_free),
-            self.free[0].eq(any_free & (lowest != highest)),
+            lowest.eq(_first_set(~used)),
+            highest.eq(_first_set((~used)[::-1])[::-1]),
+            self.free[1].eq(~used.all()),
+            self.free[0].eq((lowest & ~highest).any()),
+            *(
+                number.eq(_any_of(Mux(offered[index], index, 0) for index in range(count)))
+                for number, offered in zip(self.index, self._offered, strict=True)
+            ),
         ]
 
     def _unfinished(self, entry: _Transfer) -> ValueLike:
@@ -177,8 +185,10 @@ class TransferTable(wiring.Component):
 
         named = [pulse.valid & entry.valid & (pulse.slot == entry.slot) for pulse in (self.promote, self.abort)]
         ended_for_good = hit(self.ended) & ~self.again
-        m.d.sync += entry.bursts.eq(entry.bursts + hit(self.taken) - ended_for_good - hit(self.dropped))
-        with m.If(hit(self.taken) & self.taken_last):
+        # Which burst is requested is known late in the cycle; what each engine has to offer is not.
+        taken = Cat(hit(pulse) for pulse in self.taken)
+        m.d.sync += entry.bursts.eq(entry.bursts - ended_for_good - hit(self.dropped) + taken.any())
+        with m.If((taken & Cat(pulse.last for pulse in self.taken)).any()):
             m.d.sync += entry.requesting.eq(0)
         with m.If(hit(self.ended) & self.again):
             m.d.sync += entry.tries.eq(entry.tries + 1)
@@ -193,8 +203,8 @@ class TransferTable(wiring.Component):
         # Cleared while free rather than when opened, which is known late in the cycle; `bursts` ends at 0 by itself.
         with m.If(~entry.valid):
             m.d.sync += [entry.tries.eq(0), entry.aborted.eq(0), entry.failed.eq(0)]
-        for demanded, (opened, offered) in enumerate(zip(self.opened, self.index, strict=True)):
-            with m.If(opened.valid & (offered == index)):
+        for demanded, (opened, offered) in enumerate(zip(self.opened, self._offered, strict=True)):
+            with m.If(opened.valid & offered[index]):
                 m.d.sync += [
                     entry.valid.eq(1),
                     entry.slot.eq(opened.slot),
@@ -209,8 +219,8 @@ class TransferTable(wiring.Component):
         for index in range(len(reported)):
             for name, width in transfer_key(self._config).items():
                 kept = Signal(width, name=f"{name}_{index}")
-                for opened, offered in zip(self.opened, self.index, strict=True):
-                    with m.If(opened.valid & (offered == index)):
+                for opened, offered in zip(self.opened, self._offered, strict=True):
+                    with m.If(opened.valid & offered[index]):
                         m.d.sync += kept.eq(opened[name])
                 with m.If(reported[index]):
                     m.d.comb += self.status.payload[name].eq(kept)
@@ -224,20 +234,34 @@ class TransferTable(wiring.Component):
         batch = Signal(len(entries))
         first = Signal(len(entries))
         remaining = Signal(len(entries))
+        following = Signal(len(entries))
         m.d.comb += [
-            first.eq(batch & -batch),
             remaining.eq(batch & ~Mux(self.status.ready, first, 0)),
-            self.status.valid.eq(batch.any()),
+            following.eq(Mux(remaining.any(), remaining, complete & ~batch)),
         ]
-        m.d.sync += batch.eq(Mux(remaining.any(), remaining, complete & ~batch))
+        m.d.sync += [
+            batch.eq(following),
+            first.eq(_first_set(following)),
+            self.status.valid.eq(following.any()),
+        ]
         payload = self.status.payload
-        for index, entry in enumerate(entries):
-            with m.If(first[index]):
-                m.d.comb += [
-                    payload.slot.eq(entry.slot),
-                    payload.fill.eq(Mux(entry.failed, Fill.FAILED, Fill.DONE)),
-                    payload.drained.eq(entry.aborted),
-                ]
-                with m.If(self.status.ready):
-                    m.d.sync += entry.valid.eq(0)
+        failed = Cat(entry.failed for entry in entries) & first
+        m.d.comb += [
+            payload.slot.eq(_any_of(Mux(which, entry.slot, 0) for which, entry in zip(first, entries, strict=True))),
+            payload.fill.eq(Mux(failed.any(), Fill.FAILED, Fill.DONE)),
+            payload.drained.eq((self.aborted & first).any()),
+        ]
+        for which, entry in zip(first, entries, strict=True):
+            with m.If(which & self.status.ready):
+                m.d.sync += entry.valid.eq(0)
         return first
+
+
+def _first_set(bits):
+    """Return the lowest bit that is set, alone; each bit by gates of its own, as a carry chain is slower."""
+    return Cat(bits[0], *(bits[index] & ~bits[:index].any() for index in range(1, len(bits))))
+
+
+def _any_of(values):
+    """Return the one value that is not 0, by gates in parallel."""
+    return reduce(or_, values)

@@ -260,7 +260,7 @@ class PrefetchCore(wiring.Component):
                 getattr(dma, order).valid.eq(getattr(commit, order).valid),
                 getattr(dma, order).slot.eq(getattr(commit, order).slot),
             ]
-        for name in ("valid", "slot", "promoted", "beats_left", "beats_total"):
+        for name in ("valid", "slot", "promoted", "beats_left", "most_left"):
             m.d.comb += getattr(commit.prefetch_request, name).eq(dma.prefetch_request[name])
 
     def _connect_segments(self, m):

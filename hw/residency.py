@@ -74,7 +74,7 @@ class DirectorySignature(wiring.Signature):
     rows
         The slot map.
     slot, flags
-        Flags of one slot, combinational.
+        Flags of one slot, one cycle later.
     write_slot
         The slot that the strobes below change; a key write enters both maps.
     end_event
@@ -115,8 +115,9 @@ class ResidencyDirectory(wiring.Component):
     A key is resident or in flight only if both maps agree and the slot's state says so, so no memory needs a
     reset. Stale entries of either map are harmless.
 
-    Latency: look-ups and row reads one cycle, flags combinational. Throughput: one look-up, one row read and
-    one write of each memory a cycle. A read in the cycle of a write to the same row returns the old value.
+    Latency: look-ups, row reads and flags of a slot one cycle, flags of a row none. Throughput: one look-up, one row
+    read and one write of each memory a cycle. A read in the cycle of a write to the same row returns the old value;
+    flags of a slot that are read in the cycle of `end_event` are those after it.
 
     Parameters
     ----------
@@ -200,7 +201,7 @@ class ResidencyDirectory(wiring.Component):
                     m.d.sync += vector.eq(Mux(value, kept | place, kept & ~place))
                 with m.Elif(port.end_event):
                     m.d.sync += vector.eq(kept)
-                m.d.comb += Value.cast(port.flags[name])[bit].eq(vector.bit_select(port.slot, 1))
+                m.d.sync += Value.cast(port.flags[name])[bit].eq(kept.bit_select(port.slot, 1))
                 row = vector.word_select(port.rows.scan_row, config.scan_lanes)
                 for lane in range(config.scan_lanes):
                     m.d.comb += Value.cast(port.rows.scan_flags[lane][name])[bit].eq(row[lane])

@@ -33,6 +33,8 @@ class SearchSignature(wiring.Signature):
     -------
     start, demand, deadline, current, layer, n_layers, n_slots, policy
         The question; `current` and `layer` are those of the last closed event.
+    coming
+        The slots of the row that was read are for a coming event, `current` being the question's; no search needed.
     done, found, slot
         `found` is the class of `slot`, NONE if there is no slot to take.
     reads
@@ -51,6 +53,7 @@ class SearchSignature(wiring.Signature):
                 "n_layers": Out(bits_for(config.max_layers + 1)),
                 "n_slots": Out(bits_for(config.slots + 1)),
                 "policy": Out(VictimPolicy),
+                "coming": In(config.scan_lanes),
                 "done": In(1),
                 "found": In(VictimClass),
                 "slot": In(config.slot_bits),
@@ -136,7 +139,9 @@ class VictimSearch(wiring.Component):
                 )
             ),
         ]
-        coming = (ahead != 0) & ~ahead[-1]
+        coming = self.search.coming[lane]
+        # Whether the two differ is not asked of the difference, which comes late.
+        m.d.comb += coming.eq((stamp != self.search.current) & ~ahead[-1])
         found = Signal(VictimClass, init=VictimClass.NONE, name=f"class_{lane}")
         with m.If(~valid | (slot >= self.search.n_slots)):
             pass

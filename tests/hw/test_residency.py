@@ -101,17 +101,18 @@ def test_random_writes_and_reads(slots, scan_lanes):
             ctx.set(port.rows.scan_row, row)
             ctx.set(port.slot, slot)
             of_row = range(row * scan_lanes, (row + 1) * scan_lanes)
-            assert flags_of(ctx.get(port.flags)) == model.flags[slot]
             assert [flags_of(flags) for flags in ctx.get(port.rows.scan_flags)] == [model.flags[i] for i in of_row]
             before = (
                 model.slot_of_key.get(key, 0), [model.keys[i] for i in of_row], [model.ticks[i] for i in of_row],
                 [model.stamps[i] for i in of_row],
             )  # fmt: skip
+            flags = model.flags[slot] | ({"pinned": 0, "released": 0} if write["end_event"] else {})
             await ctx.tick()
             apply_write(model, write)
             keys = [(key.layer, key.expert) for key in ctx.get(port.rows.row_keys)]
             ticks, stamps = list(ctx.get(port.rows.row_ticks)), list(ctx.get(port.rows.row_stamps))
             assert (ctx.get(port.slot_of_key), keys, ticks, stamps) == before
+            assert flags_of(ctx.get(port.flags)) == flags
 
     simulate(config, bench)
 
@@ -180,8 +181,10 @@ def test_end_of_event_and_a_write_in_the_same_cycle():
         ctx.set(port.end_event, 1)
         assert ctx.get(port.flags.pinned)
         await ctx.tick()
+        ctx.set(port.end_event, 0)
         for slot in range(TINY.slots):
             ctx.set(port.slot, slot)
+            await ctx.tick()
             flags = {name: ctx.get(port.flags[name]) for name in ("pinned", "released", "sticky", "unused")}
             assert flags == {"pinned": 0, "released": 0, "sticky": 1, "unused": 1}
 

@@ -56,9 +56,9 @@ class CommitHarness(CommitEnvironment):
     def strengthen(self, m, probe):
         """Say what holds in each state of the port's machine."""
         self.probe = probe
-        for name in ("open", "unreleased", "errors_out", "member", "expert", "found_slot", "issue_key", "is_demand"):
+        for name in ("open", "unreleased", "errors_out", "member", "slot", "wanted", "is_demand"):
             setattr(self, name, probe[f"commit._{name}"])
-        self.issue_key = data.View(key_layout(CONFIG), self.issue_key)
+        self.wanted = data.View(key_layout(CONFIG), self.wanted)
         self.classifies = self._in("CLASSIFY_KEY", "CLASSIFY")
         self._flags_agree(m)
         self._event_counts(m)
@@ -124,7 +124,7 @@ class CommitHarness(CommitEnvironment):
             )
             check(m, implies(self.n_missed == 2, missed[0] != missed[1]))
         with m.If(self.classifies):
-            check(m, self.expert == Array(members)[(self.member - 1)[0]])
+            check(m, self.wanted.layer == intake.layer, self.wanted.expert == Array(members)[(self.member - 1)[0]])
             check(m, implies(self._in("CLASSIFY"), intake.member_expert == Array(members)[self.member[0]]))
         check(m, implies(self._in("CLOSE"), intake.member_expert == members[0]))
         for slot in SLOTS:
@@ -134,29 +134,27 @@ class CommitHarness(CommitEnvironment):
                 check(m, implies(here & (i < self.n_missed), key.expert != missed[i]))
 
     def _look_ups(self, m):
-        commit, rows = self.commit, self.commit.directory.rows
-        looked_up = commit.directory.slot_of_key
-        row = rows.row_keys[0].as_value()
+        commit, directory, slot = self.commit, self.commit.directory, self.slot
+        row = directory.rows.row_keys[0].as_value()
         keys = Array(key.as_value() for key in self.keys)
-        for states, layer, expert in (
-            (("CLASSIFY_KEY", "CLASSIFY"), commit.intake.layer, self.expert),
-            (("PRESENT_KEY", "PRESENT"), self.issue_key.layer, self.issue_key.expert),
-        ):
-            mapped = self._mapped(m, layer, expert, f"mapped_{states[1].lower()}")
-            check(
-                m,
-                implies(self._in(states[0]), looked_up == mapped),
-                implies(self._in(states[1]), self.found_slot == mapped),
-            )
-        for state, slot in (
-            ("CLASSIFY", self.found_slot),
-            ("PRESENT", self.found_slot),
-            ("FILL", commit.status.payload.slot),
-            ("RELEASE", commit.release.payload.slot),
-            ("SWEEP", self.probe["commit._sweep_slot"]),
-        ):
-            check(m, implies(self._in(state) & (slot < CONFIG.slots), row == keys[slot]))
-        check(m, implies(self._in("FILL"), commit.status.valid), implies(self._in("RELEASE"), commit.release.valid))
+        flags = Array(f.as_value() for f in self.flags)
+        mapped = self._mapped(m, self.wanted.layer, self.wanted.expert, "mapped_wanted")
+        released = commit.release.payload
+        check(
+            m,
+            implies(self._in("CLASSIFY_KEY", "PRESENT_KEY"), directory.slot_of_key == mapped),
+            implies(self._in("CLASSIFY", "PRESENT"), slot == mapped),
+            implies(self._in("FILL"), commit.status.valid & (slot == commit.status.payload.slot)),
+            implies(self._in("RELEASE"), commit.release.valid & (slot == released.slot)),
+            implies(
+                self._in("RELEASE"), (self.wanted.layer == released.layer) & (self.wanted.expert == released.expert)
+            ),
+            implies(self._in("ISSUE"), slot == self.top.search.search.slot),
+        )
+        reads_row = self._in("CLASSIFY", "CANDIDATE", "PRESENT", "FILL", "RELEASE", "POLICY", "SWEEP")
+        with m.If(slot < CONFIG.slots):
+            check(m, implies(reads_row, row == keys[slot]))
+            check(m, implies(reads_row | self._in("ISSUE"), directory.flags.as_value() == flags[slot]))
 
     def _search_agrees(self, m):
         """A class that the search has found is still the slot's, since no commit comes between."""
@@ -173,7 +171,7 @@ class CommitHarness(CommitEnvironment):
             implies(searching & s2, self._fits(m, self.probe["search.cost_0"][-3:], self.probe["search.s2_slot_0"])),
             implies(searching | self._in("ISSUE"), self._fits(m, search.found, search.slot)),
         )
-        key, intake = self.issue_key, self.commit.intake
+        key, intake = self.wanted, self.commit.intake
         with m.If(seeking | self._in("PRESENT_KEY", "PRESENT")):
             demanded = (self.n_missed != 0) & (key.layer == intake.layer) & (key.expert == self.missed[0])
             check(m, Mux(self.is_demand, demanded & seeking, self.n_missed == 0))
@@ -213,7 +211,7 @@ PROOFS = [
         seed_depth=0,
         seeds=(
             Seed("pinned-is-victim", SEARCH, "with m.If(~flags.pinned & ~coming):", "with m.If(~coming):"),
-            Seed("present-not-looked-for", TRANSFER, "with m.If(found & (", "with m.If(0 & ("),
+            Seed("present-not-looked-for", TRANSFER, "with m.If(self._finds() & (", "with m.If(0 & ("),
             Seed("aborted-is-free", ACTIONS, "state=SlotState.DRAINING", "state=SlotState.FREE"),
             Seed("ends-one-early", EVENT, "with m.If(self._unreleased == 1):", "with m.If(self._unreleased <= 2):"),
             Seed(

@@ -40,6 +40,7 @@ class LegalizerHarness(Harness):
         line_words = LINE_BYTES // CONFIG.bus_bytes
         end = asked + burst.length + 1
         check(m, dut.beats_left == Mux(dut.active, self.beats - asked, 0), implies(dut.active, self.same))
+        check(m, dut.most_left == ((dut.beats_left << 1) > self.beats))
         limit_before = past(m, dut.limit, "limit_before")
         with m.If(dut.valid):
             check(
@@ -56,7 +57,7 @@ class LegalizerHarness(Harness):
         dut = self.dut
         with m.If(dut.active):
             check(m, self.asked < self.beats, self.beats <= CONFIG.slot_beats, dut.burst.first == self.asked)
-            check(m, dut.burst.word == (self.word + self.asked)[: len(self.word)])
+            check(m, dut.burst.word == (self.word + self.asked)[: len(self.word)], dut.beats_total == self.beats)
 
 
 PROOFS = [
@@ -80,6 +81,7 @@ PROOFS = [
                 "rest.eq(rest - self.burst.length - 1)",
                 "rest.eq(rest - self.burst.length)",
             ),
+            Seed("half-is-most", MODULE, "(left_after << 1) > self", "(left_after << 1) >= self"),
         ),
         quick=True,
     )
