@@ -17,6 +17,8 @@ SEEDS = {"verilator": "1 2", "icarus": "1"}
 N_SCENES = 15
 PAGED = CONFIG.replace(predictors=("st_moe",), table_window=3)
 PAGED_SCENES = "none st_moe errors commands everything"
+CACHED = CONFIG.replace(predictors=("weights",), weight_sources=((1, 0), (2, 0), (0, 1)), weight_lanes=4, weight_ways=2)
+CACHED_SCENES = "weights commands everything"
 SEGMENTED = CONFIG.replace(segments=3)
 SEGMENT_SCENES = "abort whole_slots wrong_segments everything"
 GUARDED = CONFIG.replace(parity=True, predictors=("st_moe",))
@@ -40,6 +42,11 @@ def test_unit_with_segments(tmp_path):
 def test_unit_with_paged_tables(simulator, tmp_path):
     """Does a unit whose tables lie in memory predict as ever, and is every update in memory in the end?"""
     play(simulator, PAGED, {"UNIT_SCENES": PAGED_SCENES}, len(PAGED_SCENES.split()), tmp_path)
+
+
+def test_unit_with_cached_rows(tmp_path):
+    """Does a unit whose weights lie in memory, all but some rows, predict as ever, and is every update kept?"""
+    play("icarus", CACHED, {"UNIT_SCENES": CACHED_SCENES}, len(CACHED_SCENES.split()), tmp_path)
 
 
 def test_unit_with_parity(tmp_path):

@@ -17,7 +17,7 @@ SETTINGS = {
 }  # fmt: skip
 if CONFIG.segments > 1:
     SETTINGS["segment_enable"] = 1
-if CONFIG.table_window:
+if CONFIG.pages_tables:
     SETTINGS |= {"table_base": 0x0123_4567_89AB_C000, "table_enable": 1}
 
 
@@ -97,10 +97,14 @@ SCENES = {
         {"hold_cycles": 20}, "st_moe_paper", n_events=24, rush=0, repeat=0.7, must=((Kind.CANDIDATE, Filter.RESIDENT),),
     ),
     "everything": Scene(
-        HINTS | {"n_slots": 6, "abort_policy": AbortPolicy.HALF}, "st_moe", n_events=24, commands=300, faults=0.2,
-        repeat=0.6, **ERRORS,
+        HINTS | {"n_slots": 6, "abort_policy": AbortPolicy.HALF}, next(iter(CONFIG.predictors), None), n_events=24,
+        commands=300, faults=0.2, repeat=0.6, **ERRORS,
     ),
 }  # fmt: skip
+if "weights" in CONFIG.predictors:
+    SCENES["weights"] = Scene(
+        predictor="weights", n_events=24, rush=0.1, repeat=0.7, must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),),
+    )  # fmt: skip
 if CONFIG.segments > 1:
     SCENES["wrong_segments"] = Scene(HINTS, wrong_layer=True, bad=0.1, transient=0.3, must=((Kind.FILL, Fill.FAILED),))
 if "UNIT_SCENES" in os.environ:

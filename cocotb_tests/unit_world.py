@@ -8,8 +8,8 @@ from moefetch.hw.page_channel import TABLES
 from moefetch.hw.records import Fill, Filter, GrantStatus, Issue, Kind, Record
 from moefetch.hw.register_access import register_offsets
 from moefetch.hw.replay_pattern import pattern, pattern_bytes
+from moefetch.hw.row_layout import paged_layout
 from moefetch.hw.segment_layout import Segment, expert_pieces, segment_words
-from moefetch.hw.table_layout import TableLayout
 from unit_scenes import CONFIG
 
 
@@ -23,7 +23,7 @@ class Memory:
         self._dut, self._rng, self._scene, self._settings = dut, rng, scene, settings
         self.bad = set()
         self.strays = []
-        self.tables = Tables(rng, scene, settings) if CONFIG.table_window else None
+        self.tables = Tables(rng, scene, settings) if CONFIG.pages_tables else None
         self.segments = SegmentTable(rng, scene, settings) if CONFIG.segments > 1 else None
         self._failures = {}
         keys = [(layer, expert) for layer in range(settings["n_layers"]) for expert in range(settings["n_experts"])]
@@ -104,16 +104,16 @@ class SegmentTable:
 
 
 class Tables:
-    """Correlation tables in memory; a burst fails now and then where the scene has transient errors.
+    """A predictor's tables in memory; a burst fails now and then where the scene has transient errors.
 
     `n_failed` counts bursts that failed; none does so more than `retries` times in a row.
     """
 
     def __init__(self, rng, scene, settings):
         self._rng, self._scene, self._settings = rng, scene, settings
-        self.layout = TableLayout(CONFIG)
+        self.layout = paged_layout(CONFIG)
         self.base = settings["table_base"]
-        self.data = bytearray(self.layout.page_bytes * CONFIG.max_layers)
+        self.data = bytearray(self.layout.page_bytes << self.layout.page_bits)
         self.n_failed = 0
         self._in_a_row = 0
         self._failing = None
@@ -144,9 +144,9 @@ class Tables:
         start = self._meet(address)
         self.data[start : start + len(data)] = data
 
-    def row(self, layer, row):
-        """Return a row's entries."""
-        start = self.layout.row_offset(layer, row)
+    def row(self, *place):
+        """Return a row's entries or weights."""
+        start = self.layout.row_offset(*place)
         return self.layout.decode_row(self.data[start : start + self.layout.row_bytes])
 
 
@@ -222,7 +222,7 @@ class World:
         self.memory = Memory(dut, rng, scene, settings)
         self.slave = ReadSlave(dut, "m_axi", self.memory, rng, pause=scene.stall, check_burst=self._check_burst)
         self.writes = None
-        if CONFIG.table_window:
+        if CONFIG.pages_tables:
             self.writes = WriteSlave(
                 dut, "m_axi", self.memory.tables, rng, pause=scene.stall, check_burst=self._check_write
             )
