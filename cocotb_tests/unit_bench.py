@@ -3,12 +3,10 @@
 Every record of the commit log, grant, counter and interrupt cause is checked, and every word of every granted expert.
 """
 
-import math
 import os
 import random
 
 import cocotb
-import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
@@ -20,18 +18,15 @@ from moefetch.hw.register_access import (
     field_table,
     register_offsets,
     settings_writes,
-    table_writes,
     top_k_writes,
-    weight_writes,
 )
 from moefetch.sim.golden.candidates import HintBeat
 from moefetch.sim.golden.event import RouterBeat
 from moefetch.sim.golden.unit_model import UnitModel
 from moefetch.sim.lockstep import golden_predictor, golden_settings
-from moefetch.sim.profile import Profile
 from moefetch.sim.replay_result import ReplayJob
-from moefetch.sim.weight_profile import WeightProfile
 from unit_scenes import CONFIG, SCENES, SETTINGS, TOP_K
+from unit_tables import TABLE_PORT, LoadedTables, golden_rows
 from unit_world import World
 
 PERIOD_NS = 10
@@ -52,13 +47,10 @@ class Bench:
         index = CONFIG.predictors.index(self.scene.predictor) + 1 if self.scene.predictor else 0
         settings = SETTINGS | {"predictor": index} | self.scene.settings
         self.settings, self.top_k = settings, TOP_K[: settings["n_layers"]]
-        shape = (settings["n_layers"], settings["n_experts"], CONFIG.max_top_k)
-        rows = [rng.sample(range(shape[1]), shape[2]) for _ in range(shape[0] * shape[1])]
-        self.profile = Profile(np.array(rows, np.uint16).reshape(shape))
-        self.weights = self._random_weights() if "weights" in CONFIG.predictors else None
+        self.loaded = loaded = LoadedTables(rng, settings)
         job = ReplayJob(
             name=name, policy="", events=[], workload=None, unit=CONFIG, predictor=self.scene.predictor,
-            settings=settings, top_k=self.top_k, profile=self.profile, weight_profile=self.weights,
+            settings=settings, top_k=self.top_k, profile=loaded.profile, weight_profile=loaded.weights,
         )  # fmt: skip
         self.golden = golden_predictor(job)
         self.model = UnitModel(golden_settings(job), self.golden)
@@ -68,12 +60,6 @@ class Bench:
         self.causes = self.expected_causes = self.hint_faults = self.cut = 0
         self.pinned: list[tuple[int, int]] = []
         self.over = False
-
-    def _random_weights(self):
-        rules, settings = CONFIG.weight_rules, self.settings
-        shape = settings["n_layers"], len(rules.sources), settings["n_experts"], settings["n_experts"]
-        weights = [self.rng.randint(rules.lowest, rules.highest) for _ in range(math.prod(shape))]
-        return WeightProfile(rules, np.array(weights, np.int8).reshape(shape))
 
     def _script(self):
         """Return the layer and the tokens' experts of each event, a few more than are played."""
@@ -121,8 +107,7 @@ class Bench:
         if CONFIG.pages_tables:
             await self._check_disabled_tables()
         await registers.write(settings_writes(CONFIG, self.settings))  # tables are loaded where TABLE_BASE says
-        for index, name in enumerate(CONFIG.predictors):
-            await registers.write(self._weight_writes() if name == "weights" else self._table_writes(index))
+        await registers.write(self.loaded.writes())
         if CONFIG.pages_tables:
             while not await self._field("idle"):
                 pass
@@ -130,18 +115,6 @@ class Bench:
         if CONFIG.segments > 1:
             await registers.write(self.world.memory.segments.writes())
         await registers.write([(OFFSETS["IRQ_ENABLE"], 255 if CONFIG.parity else 127), (OFFSETS["COUNTER_CONTROL"], 2)])
-
-    def _table_writes(self, predictor):
-        rows = [
-            (layer, expert, [(named, 2) for named in row])
-            for layer, table in enumerate(self.profile.rows.tolist())
-            for expert, row in enumerate(table)
-        ]
-        return table_writes(CONFIG, predictor, rows)
-
-    def _weight_writes(self):
-        tables = self.weights.tables
-        return weight_writes(CONFIG, ((*place, tables[place].tobytes()) for place in np.ndindex(tables.shape[:3])))
 
     # What comes in
 
@@ -306,7 +279,7 @@ class Bench:
 
     async def _check_disabled_tables(self):
         """Before they are enabled there is no table to access, and memory is left alone."""
-        data = OFFSETS["WEIGHT_DATA" if CONFIG.weight_ways else "TABLE_DATA"]
+        data = OFFSETS[TABLE_PORT]
         answers = [await self.registers.response(data, bytes(4))]
         answers.append((await self.registers.master.read(data, 4)).resp)
         assert answers == [AxiResp.SLVERR, AxiResp.SLVERR]
@@ -323,9 +296,9 @@ class Bench:
     async def _check_tables(self):
         """Compare tables with the golden model's, by register and in memory once quiesced, and what was counted."""
         rng, registers, world = self.rng, self.registers, self.world
-        tables, expected = world.memory.tables, self._golden_rows()
+        tables, expected = world.memory.tables, golden_rows(self.golden)
         for place in rng.sample(sorted(expected), min(4, len(expected))):
-            assert await self._row(*place) == expected[place]
+            assert await self.loaded.read(registers, *place) == expected[place]
         await registers.write(command_writes(CONFIG, "quiesce"))
         while await self._field("command_busy") or not await self._field("idle"):
             pass
@@ -341,34 +314,6 @@ class Bench:
         )
         assert tables.n_failed or not self.scene.transient
         await registers.write(command_writes(CONFIG, "resume"))
-
-    def _golden_rows(self):
-        """Return place -> row as the golden model has it in the end, none without a predictor."""
-        golden = self.golden
-        if golden is None:
-            return {}
-        if CONFIG.weight_ways:
-            return {place: golden.tables[place].tolist() for place in np.ndindex(golden.tables.shape[:3])}
-        return {
-            (layer, row): entries
-            for layer in range(golden.n_layers)
-            for row, entries in enumerate(golden.cct_rows(layer))
-        }
-
-    async def _row(self, *place):
-        """Read a row through the registers."""
-        registers, settings = self.registers, self.settings
-        if not CONFIG.weight_ways:
-            layer, row = place
-            await registers.write([(OFFSETS["TABLE_ADDRESS"], layer << 20 | row << 8)])
-            words = [await registers.read(OFFSETS["TABLE_DATA"]) for _ in range(CONFIG.max_top_k)]
-            return [(word & 0xFFFF, word >> 16) for word in words]
-        names = ("weight_layer", "weight_source", "weight_row")
-        address = sum(value << FIELDS[name].lsb for name, value in zip(names, place, strict=True))
-        await registers.write([(OFFSETS["WEIGHT_ADDRESS"], address)])
-        words = [await registers.read(OFFSETS["WEIGHT_DATA"]) for _ in range(-(-settings["n_experts"] // 4))]
-        weights = np.frombuffer(b"".join(word.to_bytes(4, "little") for word in words), np.int8)
-        return weights[: settings["n_experts"]].tolist()
 
     async def _check_invalidations(self):
         """Free a layer, an expert and then all; the golden model knows only the last."""

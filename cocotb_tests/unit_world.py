@@ -8,9 +8,9 @@ from moefetch.hw.page_channel import TABLES
 from moefetch.hw.records import Fill, Filter, GrantStatus, Issue, Kind, Record
 from moefetch.hw.register_access import register_offsets
 from moefetch.hw.replay_pattern import pattern, pattern_bytes
-from moefetch.hw.row_layout import paged_layout
 from moefetch.hw.segment_layout import Segment, expert_pieces, segment_words
 from unit_scenes import CONFIG
+from unit_tables import TableMemory
 
 
 class Memory:
@@ -23,7 +23,7 @@ class Memory:
         self._dut, self._rng, self._scene, self._settings = dut, rng, scene, settings
         self.bad = set()
         self.strays = []
-        self.tables = Tables(rng, scene, settings) if CONFIG.pages_tables else None
+        self.tables = TableMemory(rng, scene, settings) if CONFIG.pages_tables else None
         self.segments = SegmentTable(rng, scene, settings) if CONFIG.segments > 1 else None
         self._failures = {}
         keys = [(layer, expert) for layer in range(settings["n_layers"]) for expert in range(settings["n_experts"])]
@@ -101,53 +101,6 @@ class SegmentTable:
                 yield offsets["SEGMENT_ADDRESS"], layer << 16 | index
                 for word, value in enumerate(segment_words(CONFIG, segment)):
                     yield offsets["SEGMENT_BASE"] + 4 * word, value
-
-
-class Tables:
-    """A predictor's tables in memory; a burst fails now and then where the scene has transient errors.
-
-    `n_failed` counts bursts that failed; none does so more than `retries` times in a row.
-    """
-
-    def __init__(self, rng, scene, settings):
-        self._rng, self._scene, self._settings = rng, scene, settings
-        self.layout = paged_layout(CONFIG)
-        self.base = settings["table_base"]
-        self.data = bytearray(self.layout.page_bytes << self.layout.page_bits)
-        self.n_failed = 0
-        self._in_a_row = 0
-        self._failing = None
-
-    def __contains__(self, address):
-        return self.base <= address < self.base + len(self.data)
-
-    def begin(self, address, words):
-        """Choose whether the burst that begins fails, and at which word."""
-        assert address % 4096 + words * CONFIG.bus_bytes <= 4096 and address in self
-        fails = self._in_a_row < self._settings["retries"] and self._rng.random() < self._scene.transient / 2
-        self._in_a_row = self._in_a_row + 1 if fails else 0
-        self._failing = address + CONFIG.bus_bytes * self._rng.randrange(words) if fails else None
-        self.n_failed += fails
-
-    def _meet(self, address):
-        if address == self._failing:
-            raise OSError("injected")
-        return address - self.base
-
-    def read(self, address, length):
-        """Return bytes, or raise for an error response."""
-        start = self._meet(address)
-        return bytes(self.data[start : start + length])
-
-    async def write(self, address, data):
-        """Take bytes, or raise for an error response."""
-        start = self._meet(address)
-        self.data[start : start + len(data)] = data
-
-    def row(self, *place):
-        """Return a row's entries or weights."""
-        start = self.layout.row_offset(*place)
-        return self.layout.decode_row(self.data[start : start + self.layout.row_bytes])
 
 
 class Element:
