@@ -9,10 +9,11 @@ from .shootout_replays import ORACLE, ST_MOE, WEIGHTS, PlatformReplays
 
 COLOURS = ("#4d4d4d", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#0072b2", "#7aa6c8", "#003a5d", "#009e73")
 SET_COLOUR = COLOURS[3]
-WIDTH, HEIGHT, LEFT, TOP, GAP, BELOW = 250, 180, 46, 26, 40, 54
+WIDTH, HEIGHT, LEFT, TOP, GAP, BELOW = 250, 180, 46, 26, 40, 64
 LEGEND_WIDTH = 190
+PANELS_IN_A_ROW = 3
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
-SHOWN_GAPS = ("ST-MoE, its own set", ST_MOE, "weights, cold", WEIGHTS, "weights, above 120", "hints", "oracle, far")
+SHOWN_GAPS = ("ST-MoE, its own set", ST_MOE, "weights, cold", WEIGHTS, "weights, above 104", "hints", "oracle, far")
 LOWEST_GAP = -0.5
 """Shares below are drawn here: what loses, loses."""
 
@@ -92,14 +93,17 @@ def _recalls() -> Axis:
 def _drawn(panels: Sequence[Panel]) -> str:
     names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
-    width = GAP + len(panels) * (LEFT + WIDTH + GAP)
+    width = GAP + min(len(panels), PANELS_IN_A_ROW) * (LEFT + WIDTH + GAP)
     per_row = max(1, width // LEGEND_WIDTH)
-    height = TOP + HEIGHT + BELOW + 18 * -(-len(names) // per_row)
-    shapes = [
-        _panel(panel, names, colours, GAP + index * (LEFT + WIDTH + GAP) + LEFT) for index, panel in enumerate(panels)
-    ]
+    legend = (TOP + HEIGHT + BELOW) * -(-len(panels) // PANELS_IN_A_ROW)
+    height = legend + 18 * -(-len(names) // per_row)
+    shapes = []
+    for index, panel in enumerate(panels):
+        row, column = divmod(index, PANELS_IN_A_ROW)
+        x, y = column * (LEFT + WIDTH + GAP), row * (TOP + HEIGHT + BELOW)
+        shapes.append(f'<g transform="translate({x}, {y})">\n{_panel(panel, names, colours, GAP + LEFT)}\n</g>')
     for index, name in enumerate(names):
-        x, y = GAP + LEGEND_WIDTH * (index % per_row), TOP + HEIGHT + BELOW + 2 + 18 * (index // per_row)
+        x, y = GAP + LEGEND_WIDTH * (index % per_row), legend + 2 + 18 * (index // per_row)
         shapes.append(_line([(x, y - 7), (x + 14, y - 7)], colours[name], _dash(index)))
         shapes.append(f'<text x="{x + 20}" y="{y - 4}">{name}</text>')
     body = "\n".join(shapes)
