@@ -4,6 +4,7 @@ import numpy as np
 from moefetch.hw.register_access import field_table, register_offsets, table_writes, weight_writes
 from moefetch.hw.row_layout import paged_layout
 from moefetch.sim.profile import Profile
+from moefetch.sim.replay_program import table_rows, weight_rows
 from moefetch.sim.weight_profile import WeightProfile
 from unit_scenes import CONFIG
 
@@ -30,19 +31,10 @@ class LoadedTables:
     def writes(self):
         """Yield the register writes that load all tables."""
         for index, name in enumerate(CONFIG.predictors):
-            yield from self._weight_writes() if name == "weights" else self._table_writes(index)
-
-    def _table_writes(self, predictor):
-        rows = [
-            (layer, expert, [(named, 2) for named in row])
-            for layer, table in enumerate(self.profile.rows.tolist())
-            for expert, row in enumerate(table)
-        ]
-        return table_writes(CONFIG, predictor, rows)
-
-    def _weight_writes(self):
-        tables = self.weights.tables
-        return weight_writes(CONFIG, ((*place, tables[place].tobytes()) for place in np.ndindex(tables.shape[:3])))
+            if name == "weights":
+                yield from weight_writes(CONFIG, weight_rows(self.weights))
+            else:
+                yield from table_writes(CONFIG, index, table_rows(self.profile))
 
     async def read(self, registers, *place):
         """Read a row through the registers: of (layer, row) its entries, of (layer, source, expert) its weights."""

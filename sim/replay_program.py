@@ -68,23 +68,23 @@ def programming(job: ReplayJob) -> Iterator[Write]:
     if job.unit.pages_tables:
         yield from settings_writes(job.unit, job.settings)
     if job.weight_profile is not None:
-        yield from weight_writes(job.unit, _weight_rows(job.weight_profile))
+        yield from weight_writes(job.unit, weight_rows(job.weight_profile))
     if job.predictor is not None and job.profile is not None:
-        yield from table_writes(job.unit, job.unit.predictors.index(job.predictor), _rows(job.profile))
+        yield from table_writes(job.unit, job.unit.predictors.index(job.predictor), table_rows(job.profile))
     if not job.unit.pages_tables:
         yield from settings_writes(job.unit, job.settings)
     clear = field_table(job.unit)["clear"]
     yield clear.offset, 1 << clear.lsb
 
 
-def _rows(profile: Profile) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
+def table_rows(profile: Profile) -> Iterable[tuple[int, int, list[tuple[int, int]]]]:
     """Yield layer, row and entries of the profile; every entry starts at confidence 2."""
     for layer, rows in enumerate(profile.rows.tolist()):
         for row, experts in enumerate(rows):
             yield layer, row, [(expert, 2) for expert in experts]
 
 
-def _weight_rows(profile: WeightProfile) -> Iterable[tuple[int, int, int, bytes]]:
+def weight_rows(profile: WeightProfile) -> Iterable[tuple[int, int, int, bytes]]:
     """Yield layer, source, row and weights of the rows that hold any: the others are zeros after reset."""
     for layer, source, row in np.argwhere(profile.tables.any(axis=3)).tolist():
         yield layer, source, row, profile.tables[layer, source, row].tobytes()
