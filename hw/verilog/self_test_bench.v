@@ -28,13 +28,13 @@ module self_test_bench;
 
     always #1 clk = ~clk;
 
-    // A bit is read in its middle, DIVISOR / 2 cycles after its edge.
+    // A bit is read in its middle, the first one DIVISOR + DIVISOR / 2 cycles after the start bit's edge.
     always @(negedge clk) begin
         if (place == 0) begin
             quiet <= quiet + 1;
             if (tx === 1'b0) begin
                 place <= 1;
-                cycle <= DIVISOR / 2;
+                cycle <= -(DIVISOR / 2);
                 quiet <= 0;
             end
         end else if (cycle + 1 < DIVISOR)

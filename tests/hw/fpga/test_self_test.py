@@ -12,6 +12,8 @@ from moefetch.sim.self_test_run import EMITTED, printed_text
 from ...sim.self_test_fixtures import tiny_test
 
 needs_icarus = pytest.mark.skipif(not shutil.which("iverilog"), reason="iverilog is not installed")
+DIVISOR = 3
+"""A bit has a middle, which the reader must find."""
 PRESS = 80
 """Characters after which the button is pressed: the first replay is over, its counters are being printed."""
 
@@ -19,7 +21,7 @@ PRESS = 80
 @pytest.fixture(scope="module")
 def verilog():
     test, _, _ = tiny_test(tokens=1)
-    return render(SelfTest(test=test, divisor=1), name="self_test", config=test.config)[0]
+    return render(SelfTest(test=test, divisor=DIVISOR), name="self_test", config=test.config)[0]
 
 
 def said(verilog, folder, **changes):
@@ -27,7 +29,7 @@ def said(verilog, folder, **changes):
     return printed_text(
         [folder / "self_test.v"],
         instance=EMITTED,
-        divisor=1,
+        divisor=DIVISOR,
         simulator="icarus",
         folder=folder,
         patience=200_000,
