@@ -91,8 +91,12 @@ class AxiLiteSlave(wiring.Component):
         m.d.comb += [
             bus.awready.eq(~address_held),
             bus.wready.eq(~data_held),
-            write.valid.eq(address_held & data_held & ~bus.bvalid),
         ]
+        # `write.valid` is `address_held & data_held & ~bvalid`, from a flip-flop: all registers' checks begin with it.
+        ends = write.valid & write.done
+        m.d.sync += write.valid.eq(
+            (address_held | bus.awvalid) & (data_held | bus.wvalid) & ~(bus.bvalid & ~bus.bready) & ~ends
+        )
         with m.If(bus.awvalid & bus.awready):
             m.d.sync += [address_held.eq(1), write.address.eq(bus.awaddr[2:])]
         with m.If(bus.wvalid & bus.wready):

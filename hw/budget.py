@@ -14,7 +14,7 @@ class BudgetCounter(wiring.Component):
     The targets in reach, `current + 1` to `current + horizon`, differ modulo `horizon`, so the low bits index
     the counts; an event's close makes its count that of the event `horizon` later.
 
-    Latency: `exhausted` is combinational, it follows a `count_up` or `close` `latency` = 1 cycle later.
+    Latency: `exhausted` follows a `count_up` `latency` = 3 cycles later, a `close` two and `target` one.
     Throughput: 1 count a cycle.
 
     Members
@@ -32,7 +32,7 @@ class BudgetCounter(wiring.Component):
         Pulse: event `number` closes. Events close in order of their numbers.
     """
 
-    latency = 1
+    latency = 3
 
     def __init__(self, *, config: UnitConfig):
         self._config = config
@@ -54,9 +54,14 @@ class BudgetCounter(wiring.Component):
         counts = Array(Signal(bits_for(self._config.max_experts + 1), name=f"count_{i}") for i in range(horizon))
         index_bits = exact_log2(horizon)
         count = counts[self.target[:index_bits]]
-        m.d.comb += self.exhausted.eq(count >= self.budget)
-        with m.If(self.count_up):
-            m.d.sync += count.eq(count + 1)
+        m.d.sync += self.exhausted.eq(count >= self.budget)
+        # That a prefetch is queued is known late in the cycle, and counted in the next one.
+        queued = Signal()
+        queued_index = Signal(index_bits)
+        closes_same = self.close & (self.number[:index_bits] == self.target[:index_bits])
+        m.d.sync += [queued.eq(self.count_up & ~closes_same), queued_index.eq(self.target[:index_bits])]
+        with m.If(queued):
+            m.d.sync += counts[queued_index].eq(counts[queued_index] + 1)
         with m.If(self.close):
             m.d.sync += counts[self.number[:index_bits]].eq(0)
         return m

@@ -1,6 +1,6 @@
 """Candidate merge: the predictor's and the hint port's candidates on one stream."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,6 +32,8 @@ class CandidateMerge(wiring.Component):
         Candidates with target and source. `last` is that of the beat.
     current, current_layer : In
         Number and layer of the last event that closed.
+    closing : In
+        Pulse: an event closes, `current`, or `started`, changes in the next cycle.
     started : In
         0 until the first event has closed; both of the above then mean nothing.
     n_layers, n_experts : In
@@ -55,6 +57,7 @@ class CandidateMerge(wiring.Component):
                 "candidate": Out(candidate_stream(config)),
                 "current": In(EVENT_BITS),
                 "current_layer": In(config.layer_bits),
+                "closing": In(1),
                 "started": In(1),
                 "n_layers": In(bits_for(config.max_layers + 1)),
                 "n_experts": In(bits_for(config.max_experts + 1)),
@@ -81,27 +84,25 @@ class CandidateMerge(wiring.Component):
             predicted.ready.eq(~self.predictor_enable | (candidate.ready & ~hint_leads)),
             held.ready.eq(candidate.ready & ~take_predicted),
         ]
-        with m.If(take_predicted):
-            m.d.comb += [
-                candidate.payload.eq(predicted.payload),
-                candidate.payload.source.eq(Source.PREDICTOR),
-            ]
+        # `predicted.valid` is known last, and only chooses.
+        first = Signal.like(candidate.payload)
+        with m.If(hint_leads):
+            m.d.comb += first.eq(held.payload)
         with m.Else():
-            m.d.comb += candidate.payload.eq(held.payload)
+            m.d.comb += [first.eq(predicted.payload), first.source.eq(Source.PREDICTOR)]
+        m.d.comb += candidate.payload.eq(Mux(predicted.valid & self.predictor_enable, first, held.payload))
         return m
 
     def _elaborate_hint(self, m):
         """Hold one hint, its target renewed every cycle."""
         hint, held = self.hint, self._held
         occupied = Signal()
-        base = Signal(2)
-        held_base = Signal(2)  # what the held target was computed from: `current` only ever moves by one
+        fresh = Signal(init=1)  # the held target was computed from what `current` is now
         in_range = Signal()
         do_load = Signal()
         m.d.comb += [
-            base.eq(Mux(self.started, Cat(1, self.current[0]), 0)),
             in_range.eq((hint.payload.layer < self.n_layers) & (hint.payload.expert < self.n_experts)),
-            held.valid.eq(occupied & self.hints_enable & (held_base == base)),
+            held.valid.eq(occupied & self.hints_enable & fresh),
             hint.ready.eq(~self.hints_enable | ~occupied | (held.valid & held.ready)),
             do_load.eq(hint.valid & hint.ready & self.hints_enable & in_range),
             self.fault.eq(hint.valid & hint.ready & self.hints_enable & ~in_range),
@@ -114,7 +115,7 @@ class CandidateMerge(wiring.Component):
             m.d.sync += occupied.eq(0)
         # Whether a hint is loaded is known late in the cycle: both targets are there by then.
         targets = [self._target(m, payload.layer) for payload in (hint.payload, held.payload)]
-        m.d.sync += [held.payload.target.eq(Mux(do_load, *targets)), held_base.eq(base)]
+        m.d.sync += [held.payload.target.eq(Mux(do_load, *targets)), fresh.eq(~self.closing)]
 
     def _target(self, m, layer):
         """Return the number of the next event of `layer`."""

@@ -8,14 +8,6 @@ from .records import Kind
 from .residency import SlotState, key_layout
 
 
-def is_after(number, other):
-    """Compare event numbers modulo their width: `number` is later than `other`.
-
-    Whether they differ is not asked of the difference, which comes late.
-    """
-    return (number != other) & ~(number - other)[EVENT_BITS - 1]
-
-
 class CommitActions(wiring.Component):
     """Shared by the operations of `CommitPort`, which are states of one FSM.
 
@@ -31,13 +23,18 @@ class CommitActions(wiring.Component):
     def _select_lane(self, m):
         """Pick the selected slot's lane out of the row that was read in the cycle before."""
         lane_bits = self._config.scan_lanes.bit_length() - 1
-        lane = self._lane = self._slot[:lane_bits] if lane_bits else Const(0, 1)
+        lane = self._slot[:lane_bits] if lane_bits else Const(0, 1)
+        # The same number again, a short net for the decisions; another reset value keeps tools from merging the two.
+        self._lane = Signal(lane_bits, init=(1 << lane_bits) - 1)
         rows = self.directory.rows
+        keys = [rows.row_keys[i] for i in range(self._config.scan_lanes)]
         self._key = Signal(key_layout(self._config))
+        self._is_wanted = Signal()
         self._stamp = Signal(EVENT_BITS)
-        self._flags = self.directory.flags
+        self._flags, self._traits = self.directory.flags, self.directory.traits
         m.d.comb += [
-            self._key.eq(Array(rows.row_keys[i].as_value() for i in range(self._config.scan_lanes))[lane]),
+            self._key.eq(Array(key.as_value() for key in keys)[lane]),
+            self._is_wanted.eq(self._of_lane(key.as_value() == self._wanted.as_value() for key in keys)),
             self._stamp.eq(Array(rows.row_stamps[i] for i in range(self._config.scan_lanes))[lane]),
             rows.read_row.eq(self._next_slot >> lane_bits),
             rows.scan_row.eq(self.search_rows.scan_row),
@@ -45,11 +42,18 @@ class CommitActions(wiring.Component):
             self.search_rows.row_ticks.eq(rows.row_ticks),
             self.search_rows.row_stamps.eq(rows.row_stamps),
             self.search_rows.scan_flags.eq(rows.scan_flags),
+            self.search_rows.scan_ahead.eq(rows.scan_ahead),
+            self.directory.current.eq(self.current),
+            self.directory.n_slots.eq(self.settings.n_slots),
             self.directory.slot.eq(self._next_slot),
             self.directory.write_slot.eq(self._slot),
             self.directory.flags_value.eq(self.directory.flags),
         ]
-        m.d.sync += self._slot.eq(self._next_slot)
+        m.d.sync += [self._slot.eq(self._next_slot), self._lane.eq(self._next_slot)]
+
+    def _of_lane(self, values):
+        """Return the selected lane's value; the lanes' are worked out side by side."""
+        return Array(values)[self._lane]
 
     def _log(self, m, kind, **fields):
         m.d.comb += [self._emit.eq(1), self._record.kind.eq(kind)]
@@ -69,10 +73,15 @@ class CommitActions(wiring.Component):
         m.d.comb += self._next_slot.eq(slot)
 
     def _find(self, m, layer, expert):
-        """Look a key up in the key map."""
-        key = self.directory.find_key
-        m.d.comb += [key.layer.eq(layer), key.expert.eq(expert)]
-        m.d.sync += self._wanted.eq(key)
+        """Look a key up in the key map, and want it."""
+        self._look_up(m, layer, expert)
+        self._want(m, layer, expert)
+
+    def _look_up(self, m, layer, expert):
+        m.d.comb += [self.directory.find_key.layer.eq(layer), self.directory.find_key.expert.eq(expert)]
+
+    def _want(self, m, layer, expert):
+        m.d.sync += [self._wanted.layer.eq(layer), self._wanted.expert.eq(expert)]
 
     def _read_found(self, m):
         """Read the slot that the key map names, one cycle after `_find`."""
@@ -92,12 +101,14 @@ class CommitActions(wiring.Component):
         m.d.comb += [self.directory.tick_write.eq(1), self.directory.tick_value.eq(self._tick)]
 
     def _key_matches(self):
-        """Return whether the selected slot's key is the wanted one, and is not known to be wrong."""
-        same = (self._key.as_value() == self._wanted.as_value()) & ~self._key_wrong
-        return (self._slot < self.settings.n_slots) & same
+        """Return whether the selected slot's key is the wanted one, and not known to be wrong."""
+        return self._is_wanted & ~self._key_wrong
 
     def _finds(self):
-        """Return whether the look-up before found the wanted key: both maps agree, and neither has wrong parity."""
+        """Return whether both maps agree on the wanted key, and neither has wrong parity.
+
+        If so, traits tell whether the expert is there.
+        """
         return self._key_matches() & ~self._map_wrong
 
     def _abort(self, m, why):

@@ -5,7 +5,6 @@ from amaranth import Mux, Signal
 from .commit_actions import CommitActions
 from .config import EVENT_BITS
 from .records import Filter, Kind
-from .residency import SlotState
 
 
 class CandidateCommits(CommitActions):
@@ -21,10 +20,9 @@ class CandidateCommits(CommitActions):
             m.d.sync += in_reach.eq(ahead < self._config.horizon)
             m.next = "CANDIDATE"
         with m.State("CANDIDATE"):
-            outcome = Signal(Filter)
-            m.d.comb += self._looks.eq(1)
-            self._filter(m, outcome, in_reach)
-            there = (outcome == Filter.RESIDENT) | (outcome == Filter.IN_FLIGHT)
+            outcome, there = Signal(Filter), Signal()
+            m.d.comb += [self._looks.eq(1), self.queue.inserting.eq(1)]
+            self._filter(m, outcome, there, in_reach & ~self.quiesced)
             with m.If(there):
                 m.d.comb += [
                     self.directory.stamp_write.eq(1),
@@ -37,24 +35,26 @@ class CandidateCommits(CommitActions):
             )  # fmt: skip
             m.next = "IDLE"
 
-    def _filter(self, m, outcome, in_reach):
-        flags = self._flags
+    def _filter(self, m, outcome, there, in_time):
+        """Decide; whether the expert is `there`, resident or in flight, is known last."""
+        traits, queue = self._traits, self.queue
         matches = self._finds()
-        with m.If(~in_reach | self.quiesced):
+        waits_or_drops = queue.found | self.budget.exhausted | queue.drop_self
+        queued = in_time & ~waits_or_drops & ~(matches & (traits.here | traits.on_its_way))
+        m.d.comb += [
+            there.eq(in_time & matches & (traits.here | traits.on_its_way)),
+            queue.insert.eq(queued),
+            self.budget.count_up.eq(queued),
+        ]
+        with m.If(~in_time):
             m.d.comb += outcome.eq(Filter.EXPIRED)
-        with m.Elif(matches & (flags.state == SlotState.RESIDENT)):
-            m.d.comb += outcome.eq(Filter.RESIDENT)
-        with m.Elif(matches & (flags.state == SlotState.FILLING)):
-            m.d.comb += outcome.eq(Filter.IN_FLIGHT)
-        with m.Elif(self.queue.found):
+        with m.Elif(there):
+            m.d.comb += outcome.eq(Mux(traits.here, Filter.RESIDENT, Filter.IN_FLIGHT))
+        with m.Elif(queue.found):
             m.d.comb += outcome.eq(Filter.IN_QUEUE)
         with m.Elif(self.budget.exhausted):
             m.d.comb += outcome.eq(Filter.OVER_BUDGET)
-        with m.Elif(self.queue.drop_self):
+        with m.Elif(queue.drop_self):
             m.d.comb += outcome.eq(Filter.OVERFLOW)
         with m.Else():
-            m.d.comb += [
-                outcome.eq(Mux(self.queue.drop_last, Filter.QUEUED_DROPPING, Filter.QUEUED)),
-                self.queue.insert.eq(1),
-                self.budget.count_up.eq(1),
-            ]
+            m.d.comb += outcome.eq(Mux(queue.drop_last, Filter.QUEUED_DROPPING, Filter.QUEUED))

@@ -73,7 +73,10 @@ class CommitCounts(wiring.Component):
         pulse = self.pulse
         ended = Signal()
         m.d.comb += ended.eq(pulse.hit_prefetch | pulse.late | pulse.useless | pulse.aborted | pulse.failed)
-        m.d.sync += self.open.eq(self.open + pulse.issued - ended)
+        with m.If(pulse.issued & ~ended):
+            m.d.sync += self.open.eq(self.open + 1)
+        with m.Elif(ended & ~pulse.issued):
+            m.d.sync += self.open.eq(self.open - 1)
         return m
 
     def _count(self, m, *names, when=1):

@@ -2,9 +2,8 @@
 
 from amaranth import Mux, Signal
 
-from .commit_actions import CommitActions, is_after
+from .commit_actions import CommitActions
 from .records import AbortPolicy, Class, Expiry, GrantStatus, Kind, Sweep
-from .residency import SlotState
 
 
 class EventCommits(CommitActions):
@@ -12,15 +11,12 @@ class EventCommits(CommitActions):
 
     def _abort_condition(self, m):
         request = self.prefetch_request
-        self._stamp_is_coming = Signal()
-        self._request_is_coming = Signal()  # of the slot of the prefetch request, whose row is read ahead of EXPIRE
         self._policy_aborts = Signal()
-        m.d.comb += self._stamp_is_coming.eq(self.search.coming.bit_select(self._lane, 1))
         with m.Switch(self.settings.abort_policy):
             with m.Case(AbortPolicy.HALF):
                 m.d.comb += self._policy_aborts.eq(request.most_left)
             with m.Case(AbortPolicy.ALWAYS):
-                m.d.comb += self._policy_aborts.eq(request.beats_left != 0)
+                m.d.comb += self._policy_aborts.eq(request.valid)
 
     def _event_close(self, m):
         with m.State("CLOSE"):
@@ -30,6 +26,7 @@ class EventCommits(CommitActions):
             )  # fmt: skip
             following = Mux(self.current_layer + 1 >= self.settings.n_layers, 0, self.current_layer + 1)
             begins = self.intake.sequence_start & (self.intake.layer == 0)
+            m.d.comb += self.directory.closing.eq(1)
             m.d.comb += self.layer_skip.eq(self.started & ~begins & (self.intake.layer != following))
             m.d.sync += [
                 self.current.eq(self.current + 1),
@@ -65,15 +62,15 @@ class EventCommits(CommitActions):
         m.d.sync += self._member.eq(self._member + 1)
 
     def _classify(self, m):
-        flags = self._flags
+        flags, traits = self._flags, self._traits
         matches = self._finds()
         found = Signal(Class)
-        with m.If(matches & (flags.state == SlotState.RESIDENT)):
+        with m.If(matches & traits.here):
             hit_unused = Mux(self._stamp == self.current, Class.HIT_ON_TARGET, Class.HIT_LATER_USE)
             m.d.comb += found.eq(Mux(flags.unused, hit_unused, Class.HIT_REUSE))
             self._set_flags(m, pinned=1, released=0, unused=0)
             self._grant(m, self._wanted.layer, self._wanted.expert, GrantStatus.HIT)
-        with m.Elif(matches & (flags.state == SlotState.FILLING)):
+        with m.Elif(matches & traits.on_its_way):
             m.d.comb += [found.eq(Class.LATE), self.promote.valid.eq(1)]
             self._set_flags(m, pinned=1, released=0, unused=0, late=1)
         with m.Else():
@@ -87,8 +84,8 @@ class EventCommits(CommitActions):
         head = self.queue.head
         with m.State("EXPIRE"):
             self._read_slot(m, self.prefetch_request.slot)
-            m.d.sync += [self._member.eq(0), self._request_is_coming.eq(self._stamp_is_coming)]
-            with m.If(self.queue.head_valid & ~is_after(head.deadline, self.current)):
+            m.d.sync += self._member.eq(0)
+            with m.If(self.queue.head_valid & self.queue.due):
                 is_member = self.intake.query_member & (head.layer == self.intake.layer)
                 outcome = Mux(is_member, Expiry.PROMOTED, Expiry.EXPIRED)
                 self._log(
@@ -101,20 +98,17 @@ class EventCommits(CommitActions):
                 m.next = "POLICY"
 
     def _abort_policy(self, m):
-        request, flags = self.prefetch_request, self._flags
         with m.State("POLICY"):
-            undemanded = (flags.state == SlotState.FILLING) & ~flags.pinned
-            with m.If(request.valid & undemanded & ~self._request_is_coming & self._policy_aborts):
+            with m.If(self._traits.wrong & self._policy_aborts):
                 self._abort(m, Sweep.WRONG)
             m.next = "IDLE"
             with m.If(self._unreleased == 0):
                 m.next = "END"
 
     def _release(self, m):
-        flags, release = self._flags, self.release.payload
+        release = self.release.payload
         failed = release.status == GrantStatus.ERROR
-        in_use = (flags.state == SlotState.RESIDENT) & flags.pinned & ~flags.released
-        held = in_use & (self._key_matches() | self._key_wrong)
+        held = self._traits.in_use & (self._key_matches() | self._key_wrong)
         known = self._open & Mux(failed, self._errors_out != 0, held)
         with m.State("RELEASE"):
             m.d.comb += [self.release.ready.eq(1), self._looks.eq(1)]

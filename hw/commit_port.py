@@ -54,7 +54,7 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
     candidate 3; CLOSE 2, then 2 for each member, 1 for each queue entry that met its event, 2 for the
     abort policy (one of them finds no more such entries); a demand's issue `VictimSearch.latency(n_slots) + 3`,
     a prefetch's 2 more, or 3 in all if it is present (with `segments` > 1 one more than `SegmentWalk.latency` at least,
-    in place of the search's); a sweep 1 for each generated slot.
+    in place of the search's); a sweep 1 for each generated slot, a command's 2.
     Throughput: the next request is taken in the cycle of the last one's record.
 
     Members
@@ -145,6 +145,9 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         self._errors_out = Signal(bits_for(config.max_experts + 1))
         self._member = Signal(bits_for(config.max_experts + 1))
         self._sweep_kind = Signal(Sweep)
+        self._by_command = Signal()
+        self._compared = Signal()
+        self._selected = Signal()
         self._taken = Signal(candidate_layout(config))
         self._overtaken = Signal(patience_bits(config) + 1)
         self._select_lane(m)
@@ -152,6 +155,8 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         self._issue_registers(m)
         self._abort_condition(m)
         self._outputs(m)
+        self._read_ahead(m)
+        self._compare(m)
         with m.FSM() as fsm:
             self._idle(m)
             self._fill(m)
@@ -193,8 +198,13 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         may_demand = self.misses.head_valid & self.demand.ready & ~self.blocked
         miss_first = may_demand & self._overtaken[-1]
         may_prefetch = self.queue.head_valid & self.misses.empty & self.prefetch.ready & ~self.quiesced
+        asked = self.renewing | self.status.valid | self.release.valid | (self.intake.closed & ~self._open)
+        if self._config.parity:
+            asked |= self.scrubbing
         with m.State("IDLE"):
             self._look_ahead(m, miss_first)
+            # Whether a candidate is there is known late: its source need not wait for that to be told.
+            m.d.comb += self.candidate.ready.eq(~(asked | self.command.valid | miss_first))
             with m.If(self.renewing):
                 m.d.sync += self.renewing.eq(0)
                 self._start_sweep(m, Sweep.RENEW)
@@ -212,13 +222,27 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
                 self._dispatch_command(m)
             with m.Elif(self.candidate.valid & ~miss_first):
                 m.d.sync += self._overtaken.eq(Mux(may_demand, self._overtaken + 1, 0))
-                m.d.comb += self.candidate.ready.eq(1)
                 m.next = "CANDIDATE_KEY"
             with m.Elif(may_demand):
                 m.d.sync += self._overtaken.eq(0)
                 m.next = "START"
             with m.Elif(may_prefetch):
                 m.next = "PRESENT_KEY"
+
+    def _read_ahead(self, m):
+        """Read what a commit out of idleness may ask for, unless a state asks for something else.
+
+        A release and a miss do not ask the key map. Sweeps begin with slot 0, and that of `renewing` goes before all.
+        """
+        head, candidate = self.queue.head, self.candidate
+        with m.If(self.status.valid & ~self.renewing):
+            self._read_slot(m, self.status.payload.slot)
+        with m.Elif(self.release.valid & ~self.renewing):
+            self._read_slot(m, self.release.payload.slot)
+        with m.If(candidate.valid):
+            self._look_up(m, candidate.payload.layer, candidate.payload.expert)
+        with m.Else():
+            self._look_up(m, head.layer, head.expert)
 
     def _look_ahead(self, m, miss_first):
         """Take over what the next commit will need; nothing of it matters to a commit of another kind.
@@ -227,19 +251,14 @@ class CommitPort(EventCommits, TransferCommits, CandidateCommits, SweepCommits, 
         candidate and a miss that goes first.
         """
         head = self.queue.head
-        # Sweeps begin with slot 0, and that of `renewing` goes before all.
-        with m.If(self.status.valid & ~self.renewing):
-            self._read_slot(m, self.status.payload.slot)
-        with m.Elif(self.release.valid & ~self.renewing):
-            self._read_slot(m, self.release.payload.slot)
         with m.If(self.candidate.valid & ~self.release.valid & ~miss_first):
-            self._find(m, self.candidate.payload.layer, self.candidate.payload.expert)
+            self._want(m, self.candidate.payload.layer, self.candidate.payload.expert)
         with m.Elif(self.release.valid):
-            self._find(m, self.release.payload.layer, self.release.payload.expert)
+            self._want(m, self.release.payload.layer, self.release.payload.expert)
         with m.Elif(self.misses.head_valid):
-            self._find(m, self.intake.layer, self.misses.head)
+            self._want(m, self.intake.layer, self.misses.head)
         with m.Else():
-            self._find(m, head.layer, head.expert)
+            self._want(m, head.layer, head.expert)
         m.d.sync += [
             self._taken.eq(self.candidate.payload),
             self._is_demand.eq(self.misses.head_valid),

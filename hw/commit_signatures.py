@@ -18,13 +18,11 @@ class PrefetchRequestSignature(wiring.Signature):
     """The DMA's unfinished prefetch request, seen from the DMA."""
 
     def __init__(self, config: UnitConfig):
-        beats = bits_for(config.slot_beats + 1)
         super().__init__(
             {
                 "valid": Out(1),
                 "slot": Out(config.slot_bits),
                 "promoted": Out(1),
-                "beats_left": Out(beats),
                 "most_left": Out(1),
             }
         )
@@ -51,11 +49,12 @@ class IntakeSignature(wiring.Signature):
 
 
 class QueueSignature(wiring.Signature):
-    """The prefetch queue, seen from the commit port; the answers to `entry` are combinational."""
+    """The prefetch queue, seen from the commit port; the answers to `entry` come a cycle later."""
 
     def __init__(self, config: UnitConfig):
         super().__init__(
             {
+                "inserting": Out(1),
                 "insert": Out(1),
                 "entry": Out(queue_entry_layout(config)),
                 "found": In(1),
@@ -63,6 +62,7 @@ class QueueSignature(wiring.Signature):
                 "drop_last": In(1),
                 "head_valid": In(1),
                 "head": In(queue_entry_layout(config)),
+                "due": In(1),
                 "pop": Out(1),
                 "flush": Out(1),
                 "level": In(bits_for(config.queue_depth + 1)),

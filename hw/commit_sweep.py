@@ -1,11 +1,10 @@
 """Commits that go over all slots, and the commands that ask for them."""
 
-from amaranth import Cat, Signal
+from amaranth import Signal
 
 from .commands import Command
 from .commit_actions import CommitActions
 from .records import Kind, Sweep
-from .residency import SlotState
 
 
 class SweepCommits(CommitActions):
@@ -19,7 +18,7 @@ class SweepCommits(CommitActions):
             with m.Case(Command.FLUSH):
                 m.next = "FLUSH"
             with m.Default():
-                self._start_sweep(m, self._sweep_of_command(m))
+                self._start_sweep(m, self._sweep_of_command(m), by_command=True)
 
     def _sweep_of_command(self, m):
         kind = Signal(Sweep, init=Sweep.INVALIDATE)
@@ -30,9 +29,9 @@ class SweepCommits(CommitActions):
                 m.d.comb += kind.eq(Sweep.UNPIN)
         return kind
 
-    def _start_sweep(self, m, kind):
-        """Begin with slot 0, which is the one asked for where nobody asks for another."""
-        m.d.sync += self._sweep_kind.eq(kind)
+    def _start_sweep(self, m, kind, *, by_command=False):
+        """Begin with slot 0, which is the one that is read meanwhile."""
+        m.d.sync += [self._sweep_kind.eq(kind), self._by_command.eq(by_command)]
         m.next = "SWEEP"
 
     def _sweep(self, m):
@@ -42,53 +41,60 @@ class SweepCommits(CommitActions):
             m.d.comb += [self.directory.end_event.eq(1), self.intake.event_end.eq(1)]
             m.d.sync += self._open.eq(0)
             m.next = "IDLE"
+            self._read_slot(m, 0)
             with m.If(self.settings.evict_at_event_end):
                 self._start_sweep(m, Sweep.EVENT_END)
         with m.State("SWEEP"):
             following = Signal(config.slot_bits + 1)
             m.d.comb += following.eq(self._slot + 1)
-            self._read_slot(m, following)
-            self._sweep_one(m)
-            with m.If(following == config.slots):
-                own = (self._sweep_kind == kind for kind in (Sweep.EVENT_END, Sweep.RENEW, Sweep.SCRUB))
-                m.d.comb += self.command.done.eq(~Cat(own).any())
-                m.next = "IDLE"
+            # What a command selects is compared in a cycle of its own.
+            with m.If(self._by_command & ~self._compared):
+                self._read_slot(m, self._slot)
+                m.d.sync += self._compared.eq(1)
+            with m.Else():
+                m.d.sync += self._compared.eq(0)
+                self._read_slot(m, following)
+                self._sweep_one(m)
+                with m.If(following == config.slots):
+                    m.d.comb += self.command.done.eq(self._by_command)
+                    m.next = "IDLE"
+
+    def _compare(self, m):
+        """Note whether the command selects the slot that is read."""
+        keys = [self.directory.rows.row_keys[lane] for lane in range(self._config.scan_lanes)]
+        layer_matches = self._of_lane(key.layer == self.command.layer for key in keys)
+        expert_matches = self._of_lane(key.expert == self.command.expert for key in keys)
+        key_matches = layer_matches & expert_matches & ~self._key_wrong
+        with m.Switch(self.command.kind):
+            with m.Case(Command.INVALIDATE_ALL):
+                m.d.sync += self._selected.eq(1)
+            with m.Case(Command.INVALIDATE_LAYER):
+                m.d.sync += self._selected.eq(layer_matches | self._key_wrong)
+            with m.Case(Command.INVALIDATE_KEY):
+                m.d.sync += self._selected.eq(key_matches | self._key_wrong)
+            with m.Default():
+                m.d.sync += self._selected.eq(key_matches)
 
     def _sweep_one(self, m):
         flags = self._flags
-        layer_matches = self._key.layer == self.command.layer
-        key_matches = layer_matches & (self._key.expert == self.command.expert) & ~self._key_wrong
-        selected = Signal()
-        with m.Switch(self.command.kind):
-            with m.Case(Command.INVALIDATE_ALL):
-                m.d.comb += selected.eq(1)
-            with m.Case(Command.INVALIDATE_LAYER):
-                m.d.comb += selected.eq(layer_matches | self._key_wrong)
-            with m.Case(Command.INVALIDATE_KEY):
-                m.d.comb += selected.eq(key_matches | self._key_wrong)
-            with m.Default():
-                m.d.comb += selected.eq(key_matches)
-        resident, free_to_go = flags.state == SlotState.RESIDENT, ~flags.pinned
+        given_up = Signal()
         with m.Switch(self._sweep_kind):
-            with m.Case(Sweep.EVENT_END), m.If(free_to_go & ~self._stamp_is_coming & ~flags.sticky):
-                self._empty(m, Sweep.EVENT_END)
-            with m.Case(Sweep.RENEW), m.If(free_to_go):
-                self._empty(m, Sweep.RENEW)
-            with m.Case(Sweep.SCRUB), m.If(self._slot_wrong & free_to_go):
-                self._empty(m, Sweep.SCRUB)
-            with m.Case(Sweep.INVALIDATE), m.If(selected & free_to_go):
-                self._empty(m, Sweep.INVALIDATE)
-            with m.Default(), m.If(selected & resident):
+            with m.Case(Sweep.EVENT_END):
+                m.d.comb += given_up.eq(~self._traits.coming & ~flags.sticky)
+            with m.Case(Sweep.RENEW):
+                m.d.comb += given_up.eq(1)
+            with m.Case(Sweep.SCRUB):
+                m.d.comb += given_up.eq(self._slot_wrong)
+            with m.Case(Sweep.INVALIDATE):
+                m.d.comb += given_up.eq(self._selected)
+            with m.Default(), m.If(self._selected & self._traits.resident):
                 m.d.sync += self.blocked.eq(0)
                 self._log_slot(m, Kind.PIN, self._sweep_kind)
                 self._set_flags(m, sticky=self._sweep_kind == Sweep.PIN)
-
-    def _empty(self, m, why):
-        """Give the slot's expert up, complete or in flight."""
-        with m.If(self._flags.state == SlotState.RESIDENT):
-            self._free(m, why)
-        with m.Elif(self._flags.state == SlotState.FILLING):
-            self._abort(m, why)
+        with m.If(given_up & self._traits.resident & ~flags.pinned):
+            self._free(m, self._sweep_kind)
+        with m.Elif(given_up & self._traits.undemanded):
+            self._abort(m, self._sweep_kind)
 
     def _flush(self, m):
         """Empty the queue at once, so that the counters' laws hold in every cycle."""

@@ -27,6 +27,7 @@ class TransferCommits(CommitActions):
             self.search.policy.eq(self.settings.victim_policy),
         ]
         self._address_registers(m)
+        self._keep_found(m)
 
     def _address_registers(self, m):
         config = self._config
@@ -79,38 +80,47 @@ class TransferCommits(CommitActions):
             with m.If(self.segments.done):
                 m.next = "ISSUE"
 
-    def _issue_found(self, m):
-        """Take the slot that the search has found, or note that there is none."""
+    def _keep_found(self, m):
+        """Note what follows from the search's answer, so that the decision is there early in the cycle after it."""
         issued = {
             VictimClass.FREE: Issue.FREE,
             VictimClass.PASSED: Issue.EVICT,
             VictimClass.COMING: Issue.EVICT,
             VictimClass.OWN_RELEASED: Issue.OWN_RELEASED,
         }
+        self._takes_slot = Signal()
+        self._aborts_other = Signal()
+        self._outcome = Signal(Issue)
+        m.d.sync += [self._takes_slot.eq(0), self._aborts_other.eq(self.search.found == VictimClass.IN_FLIGHT)]
         with m.Switch(self.search.found):
             for victim, outcome in issued.items():
                 with m.Case(victim):
-                    self._log_issue(m, outcome, self._slot)
-                    self._allocate(m)
-            with m.Case(VictimClass.IN_FLIGHT):
-                self._log_issue(m, Issue.ABORT, self._slot)
-                self._stop_transfer(m)
-                m.d.sync += self.blocked.eq(1)
-            with m.Default():
-                self._log_issue(m, Mux(self._is_demand, Issue.WAIT, Issue.NO_VICTIM), 0)
-                m.d.sync += self.blocked.eq(self._is_demand)
-                m.d.comb += self.queue.pop.eq(~self._is_demand)
+                    m.d.sync += [self._takes_slot.eq(1), self._outcome.eq(outcome)]
+
+    def _issue_found(self, m):
+        """Take the slot that the search has found, or note that there is none."""
+        with m.If(self._takes_slot):
+            self._log_issue(m, self._outcome, self._slot)
+            self._allocate(m)
+        with m.If(self._aborts_other):
+            self._log_issue(m, Issue.ABORT, self._slot)
+            self._stop_transfer(m)
+            m.d.sync += self.blocked.eq(1)
+        with m.If(~self._takes_slot & ~self._aborts_other):
+            self._log_issue(m, Mux(self._is_demand, Issue.WAIT, Issue.NO_VICTIM), 0)
+            m.d.sync += self.blocked.eq(self._is_demand)
+            m.d.comb += self.queue.pop.eq(~self._is_demand)
 
     def _drop_present(self, m):
         """Drop a queued prefetch whose expert a demand has brought meanwhile, so that no key gets two slots."""
-        flags = self._flags
+        traits = self._traits
         with m.State("PRESENT_KEY"):
             self._read_found(m)
             m.next = "PRESENT"
         with m.State("PRESENT"):
             m.d.comb += self._looks.eq(1)
             m.next = "START"
-            with m.If(self._finds() & ((flags.state == SlotState.RESIDENT) | (flags.state == SlotState.FILLING))):
+            with m.If(self._finds() & (traits.here | traits.on_its_way)):
                 self._log_issue(m, Issue.PRESENT, self._slot)
                 m.d.comb += [
                     self.queue.pop.eq(1),

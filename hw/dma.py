@@ -10,6 +10,7 @@ from amaranth.utils import exact_log2
 
 from .config import UnitConfig, bits_for
 from .dma_burst import LENGTH_BITS, burst_layout
+from .dma_choice import DEMAND, PREFETCH, BurstChoice
 from .dma_legalizer import BurstLegalizer
 from .dma_read import ReadTracker
 from .dma_transfers import RETRY_BITS, TransferTable, slot_pulse
@@ -22,9 +23,6 @@ from .interfaces import (
     transfer_key,
 )
 from .watchdog import TIMEOUT_BITS, Watchdog
-
-PREFETCH, DEMAND = 0, 1
-"""Classes of a transfer; also the ARID of a burst that is requested in that class."""
 
 PULSES = (
     "beat_demand",
@@ -170,9 +168,15 @@ class DmaController(wiring.Component):
         again = SyncFIFOBuffered(width=burst_layout(config).size, depth=config.outstanding + 1)
         m.submodules.again = ResetInserter(self.timed_out)(again)
 
+        # That the queue is not empty, from a flip-flop: the choice between its burst and others hangs on it.
+        self._repeats = Signal()
+        leaves = again.r_rdy & again.r_en
+        stay = (again.level > 1) | ((again.level == 1) & ~leaves)
+        m.d.sync += self._repeats.eq(~self.timed_out & (again.w_en | stay))
+
         if config.pages_tables:
             ended = reader.ended.valid & reader.ended.error
-            m.d.comb += self.requesting.eq(Cat(e.active for e in engines).any() | again.level.any() | ended)
+            m.d.comb += self.requesting.eq(Cat(e.active for e in engines).any() | self._repeats | ended)
         self._limits(m, engines, reader)
         self._accept(m, engines, table)
         self._address_channel(m, engines, table, reader, again)
@@ -224,68 +228,48 @@ class DmaController(wiring.Component):
         m.d.comb += [
             self.prefetch_request.valid.eq(request.active),
             self.prefetch_request.slot.eq(request.burst.slot),
-            self.prefetch_request.promoted.eq(self._demanded(table, request.burst)),
+            self.prefetch_request.promoted.eq(table.demanded.bit_select(request.burst.transfer, 1)),
             self.prefetch_request.beats_left.eq(request.beats_left),
             self.prefetch_request.most_left.eq(request.most_left),
         ]
 
-    def _demanded(self, table, burst):
-        return table.demanded.bit_select(burst.transfer, 1)
-
-    def _named(self, pulse, burst):
-        return pulse.valid & (pulse.slot == burst.slot)
-
     def _address_channel(self, m, engines, table, reader, again):
         """Put the first burst in order on AR; a pulse of this cycle counts already."""
-        chosen = Signal(burst_layout(self._config))
-        demanded, valid = Signal(), Signal()
+        m.submodules.choice = chooser = BurstChoice(config=self._config)
+        choice = chooser.choice
         # A burst whose error shows this cycle may come into the queue: it goes ahead of all others.
         held = (reader.ended.valid & reader.ended.error) | self.timed_out
-        go = reader.room & ~held & (~self.axi.arvalid | self.axi.arready)
-        with m.If(again.level.any()):
-            self._choose_repeated(m, table, again, go, valid, chosen, demanded)
-        with m.Else():
-            self._choose_new(m, engines, table, go, valid, chosen, demanded)
-        self._drive_address(m, valid, chosen, demanded)
         m.d.comb += [
-            reader.push.valid.eq(valid),
-            reader.push.id.eq(demanded),
-            reader.push.burst.eq(chosen),
+            chooser.go.eq(reader.room & ~held & (~self.axi.arvalid | self.axi.arready)),
+            chooser.repeats.eq(self._repeats),
+            chooser.repeated_valid.eq(again.r_rdy),
+            chooser.repeated.eq(again.r_data),
+            chooser.active.eq(Cat(engine.active for engine in engines)),
+            chooser.ready.eq(Cat(engine.valid for engine in engines)),
+            *(burst.eq(engine.burst) for burst, engine in zip(chooser.bursts, engines, strict=True)),
+            chooser.demanded.eq(table.demanded),
+            chooser.stopped.eq(table.stopped),
+            chooser.promote.eq(self.promote),
+            chooser.abort.eq(self.abort),
+            engines[PREFETCH].take.eq(choice.prefetch),
+            engines[DEMAND].take.eq(choice.demand),
+            again.r_en.eq(choice.repeat | choice.drop),
+            table.dropped.valid.eq(choice.drop),
+            table.dropped.transfer.eq(chooser.repeated.transfer),
+            reader.push.valid.eq(choice.valid),
+            reader.push.id.eq(choice.demanded),
+            reader.push.burst.eq(chooser.burst),
             reader.accepted.eq(self.axi.arvalid & self.axi.arready),
             reader.accepted_id.eq(self.axi.arid),
         ]
-        m.d.sync += [self.burst.eq(valid), self.retry.eq(again.r_en & valid)]
-
-    def _choose_repeated(self, m, table, again, go, valid, chosen, demanded):
-        """Take the first burst that is to be fetched again, or drop it if its transfer has stopped."""
-        repeated = Signal(burst_layout(self._config))
-        stopped = table.stopped.bit_select(repeated.transfer, 1) | self._named(self.abort, repeated)
-        m.d.comb += [
-            repeated.eq(again.r_data),
-            chosen.eq(repeated),
-            demanded.eq(self._demanded(table, repeated) | self._named(self.promote, repeated)),
-            valid.eq(go & again.r_rdy & ~stopped),
-            table.dropped.valid.eq(again.r_rdy & stopped),
-            table.dropped.transfer.eq(repeated.transfer),
-            again.r_en.eq(table.dropped.valid | valid),
-        ]
-
-    def _choose_new(self, m, engines, table, go, valid, chosen, demanded):
-        """Take a burst of the first request in order; one whose next burst is not cut yet is waited for."""
-        prefetch, demand = engines
-        wanted = [engine.active & ~self._named(self.abort, engine.burst) for engine in engines]
-        promoted = self._demanded(table, prefetch.burst) | self._named(self.promote, prefetch.burst)
-        with m.If(wanted[DEMAND] & ~(wanted[PREFETCH] & promoted)):
-            m.d.comb += [demand.take.eq(go & demand.valid), chosen.eq(demand.burst), demanded.eq(1)]
-        with m.Elif(wanted[PREFETCH]):
-            m.d.comb += [prefetch.take.eq(go & prefetch.valid), chosen.eq(prefetch.burst), demanded.eq(promoted)]
-        m.d.comb += valid.eq(prefetch.take | demand.take)
         for taken, engine in zip(table.taken, engines, strict=True):
             m.d.comb += [
                 taken.valid.eq(engine.take),
                 taken.transfer.eq(engine.burst.transfer),
                 taken.last.eq(engine.last),
             ]
+        self._drive_address(m, choice.valid, chooser.burst, choice.demanded)
+        m.d.sync += [self.burst.eq(choice.valid), self.retry.eq(choice.repeat)]
 
     def _drive_address(self, m, valid, burst, demand):
         axi = self.axi
@@ -295,9 +279,9 @@ class DmaController(wiring.Component):
             axi.arburst.eq(1),
             axi.rready.eq(1),
         ]
-        with m.If(valid):
+        with m.If(~axi.arvalid | axi.arready):
             m.d.sync += [
-                axi.arvalid.eq(1),
+                axi.arvalid.eq(valid),
                 axi.araddr.eq(burst.word << word_bytes_log2),
                 axi.arid.eq(demand),
                 axi.arlen.eq(burst.length),
@@ -305,8 +289,6 @@ class DmaController(wiring.Component):
                 axi.arcache.eq(self.cache),
                 axi.arprot.eq(self.prot),
             ]
-        with m.Elif(axi.arready):
-            m.d.sync += axi.arvalid.eq(0)
 
     def _burst_ends(self, m, engines, table, reader, again):
         ended = reader.ended
@@ -329,9 +311,8 @@ class DmaController(wiring.Component):
         ]
         for engine in engines:
             failed = table.failing & (ended.burst.transfer == engine.burst.transfer)
-            m.d.comb += engine.stop.eq(
-                engine.active & (failed | self.timed_out | self._named(self.abort, engine.burst))
-            )
+            aborted = self.abort.valid & (self.abort.slot == engine.burst.slot)
+            m.d.comb += engine.stop.eq(engine.active & (failed | self.timed_out | aborted))
 
     def _watch(self, m, table, reader):
         """Give up what memory does not serve; neither a burst's end nor a new burst falls into that cycle."""

@@ -142,22 +142,25 @@ class BurstLegalizer(wiring.Component):
     def _settle(self, m, rest):
         """Choose the length; all numbers here are beats less one, as in AxLEN.
 
-        It is done in every cycle, although one after each change of `rest` is enough, so that synthesis does not
-        share these comparators with the adders of the other branches and chain the two.
+        The three bounds are compared side by side. It is done in every cycle, although one after each change of `rest`
+        is enough, so that synthesis does not share these comparators with the adders of the other branches and chain
+        the two.
         """
         line_words = LINE_BYTES // self._config.bus_bytes
         to_line = Signal(exact_log2(line_words))
         allowed = Signal(LENGTH_BITS)
+        fits = Signal()
         m.d.comb += [
             to_line.eq(~self.burst.word[: len(to_line)]),
             allowed.eq(Mux(to_line < self.limit, to_line, self.limit)),
+            fits.eq((rest <= to_line) & (rest <= self.limit)),
         ]
-        with m.If(rest <= allowed):
+        with m.If(fits):
             m.d.sync += [self.burst.length.eq(rest), self.last.eq(1)]
         with m.Else():
             m.d.sync += [self.burst.length.eq(allowed), self.last.eq(0)]
         if self._config.segments > 1:
             m.d.sync += [
-                self._ends_piece.eq(rest <= allowed),
-                self.last.eq((rest <= allowed) & (self._more[0].beats == 0)),
+                self._ends_piece.eq(fits),
+                self.last.eq(fits & (self._more[0].beats == 0)),
             ]

@@ -185,9 +185,11 @@ class TransferTable(wiring.Component):
 
         named = [pulse.valid & entry.valid & (pulse.slot == entry.slot) for pulse in (self.promote, self.abort)]
         ended_for_good = hit(self.ended) & ~self.again
-        # Which burst is requested is known late in the cycle; what each engine has to offer is not.
+        # Which burst is requested or dropped is known late in the cycle; what each engine has to offer is not.
         taken = Cat(hit(pulse) for pulse in self.taken)
-        m.d.sync += entry.bursts.eq(entry.bursts - ended_for_good - hit(self.dropped) + taken.any())
+        left = Signal.like(entry.bursts, name=f"left_{index}")
+        m.d.comb += left.eq(entry.bursts - ended_for_good)
+        m.d.sync += entry.bursts.eq(Mux(taken.any(), left + 1, Mux(hit(self.dropped), left - 1, left)))
         with m.If((taken & Cat(pulse.last for pulse in self.taken)).any()):
             m.d.sync += entry.requesting.eq(0)
         with m.If(hit(self.ended) & self.again):

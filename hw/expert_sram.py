@@ -72,7 +72,8 @@ class ExpertSram(wiring.Component):
             m.d.comb += [port.ready.eq(~taken), self.conflict[p].eq(port.valid & taken)]
         for b, bank in enumerate(self._banks):
             m.submodules[f"bank_{b}"] = bank
-            m.d.comb += [bank.we.eq(s1_write & (s1_write_place.bank == b)), bank.wdata.eq(s1_write_data)]
+            m.d.sync += bank.we.eq(self.write.valid & (bank_of(self._config, self.write.slot) == b))
+            m.d.comb += bank.wdata.eq(s1_write_data)
             self._connect_address(m, b, s1_write_place, places)
         for p, (port, place) in enumerate(zip(self.read, places, strict=True)):
             s1_bank = Signal.like(place.bank, name=f"s1_bank_{p}")
@@ -96,10 +97,12 @@ class ExpertSram(wiring.Component):
         """Return where the word that `port` names lies."""
         config = self._config
         place = Signal(self._place_layout)
+        # A table, as tools make a slow multiplier of a product by a constant.
         if config.banks.bit_count() == 1:
-            base = port.slot[exact_log2(config.banks) :] * config.slot_beats
+            row, rows = port.slot[exact_log2(config.banks) :], range(config.slots // config.banks)
         else:
-            base = Array(s // config.banks * config.slot_beats for s in range(config.slots))[port.slot]
+            row, rows = port.slot, (slot // config.banks for slot in range(config.slots))
+        base = Array(index * config.slot_beats for index in rows)[row]
         m.d.comb += [place.bank.eq(bank_of(config, port.slot)), place.addr.eq(base + port.beat)]
         return place
 

@@ -184,6 +184,7 @@ class PrefetchCore(wiring.Component):
             connect(m, flipped(self.weights), self._predictors.weights)
         m.d.comb += [
             merge.current.eq(commit.current),
+            merge.closing.eq(commit.directory.closing),
             merge.current_layer.eq(commit.current_layer),
             merge.started.eq(commit.started),
             budget.target.eq(commit.budget.target),
@@ -203,6 +204,7 @@ class PrefetchCore(wiring.Component):
         m.submodules.grants = grants = in_control(config, grants)
         self._misses = misses
         m.d.comb += [
+            queue.inserting.eq(commit.queue.inserting),
             queue.insert.valid.eq(commit.queue.insert),
             queue.insert.entry.eq(commit.queue.entry),
             queue.current.eq(commit.current),
@@ -214,6 +216,7 @@ class PrefetchCore(wiring.Component):
             commit.queue.drop_last.eq(queue.drop_last),
             commit.queue.head_valid.eq(queue.head.valid),
             commit.queue.head.eq(queue.head.entry),
+            commit.queue.due.eq(queue.due),
             misses.w_en.eq(commit.misses.push),
             misses.w_data.eq(commit.misses.pushed),
             misses.r_en.eq(commit.misses.pop),
@@ -260,7 +263,7 @@ class PrefetchCore(wiring.Component):
                 getattr(dma, order).valid.eq(getattr(commit, order).valid),
                 getattr(dma, order).slot.eq(getattr(commit, order).slot),
             ]
-        for name in ("valid", "slot", "promoted", "beats_left", "most_left"):
+        for name in ("valid", "slot", "promoted", "most_left"):
             m.d.comb += getattr(commit.prefetch_request, name).eq(dma.prefetch_request[name])
 
     def _connect_segments(self, m):
@@ -361,9 +364,12 @@ class PrefetchCore(wiring.Component):
             ),
             faults.layer.eq(record.layer),
             faults.expert.eq(record.expert),
-            faults.route_fault.eq(self._intake.fault | commit.fault),
             faults.queue_overflow.eq(self._counts.pulse.overflow),
             faults.transfer_timeout.eq(dma.timed_out),
+        ]
+        # Known late in the cycle, and told in the next one.
+        m.d.sync += [
+            faults.route_fault.eq(self._intake.fault | commit.fault),
             faults.layer_order.eq(commit.layer_skip),
         ]
         with m.If(self._intake.apply):

@@ -1,8 +1,6 @@
 """Prefetch queue: the candidates that wait for a transfer, in order of need."""
 
-from itertools import pairwise
-
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,16 +43,21 @@ class PrefetchQueue(wiring.Component):
 
     Members
     -------
+    inserting : In
+        An insertion may come in this cycle, known earlier in it than whether one does; no `pop` then.
     insert : In(QueueEntrySignature)
-        Inserted at the clock edge with `valid & ~found`.
+        Inserted at the clock edge with `valid & ~found`; the entry must have been there in the cycle before, and the
+        queue have been left alone in it.
     found, full_drop_self, drop_last : Out
-        Combinational answers to `insert.entry`, whether `valid` or not: its layer and expert are queued
+        Answers to `insert.entry` of the cycle before, whether `valid` or not: its layer and expert are queued
         already; else it would be dropped because the queue is full of ones before it; else it would push out
         the last one.
     current : In
         Number of the last event that closed; read for the head's deadline only.
     head : Out(QueueEntrySignature)
         First entry, from flip-flops but for the completed deadline.
+    due : Out
+        The head's deadline is that of an event that has closed; any if there is no head.
     pop : In
         Pulse, removes the head; ignored while the queue is empty.
     flush : In
@@ -69,12 +72,14 @@ class PrefetchQueue(wiring.Component):
         self._config = config
         super().__init__(
             {
+                "inserting": In(1),
                 "insert": In(QueueEntrySignature(config)),
                 "found": Out(1),
                 "full_drop_self": Out(1),
                 "drop_last": Out(1),
                 "current": In(EVENT_BITS),
                 "head": Out(QueueEntrySignature(config)),
+                "due": Out(1),
                 "pop": In(1),
                 "flush": In(1),
                 "level": Out(bits_for(config.queue_depth + 1)),
@@ -98,33 +103,33 @@ class PrefetchQueue(wiring.Component):
                 new_first[i].eq(~valids[i] | _is_before(new, entry)),
                 same[i].eq(valids[i] & (entry.layer == new.layer) & (entry.expert == new.expert)),
             ]
+        answered_first = Signal(depth)
+        m.d.sync += [self.found.eq(same.any()), answered_first.eq(new_first)]
         m.d.comb += [
-            self.found.eq(same.any()),
-            self.full_drop_self.eq(valids[-1] & ~new_first[-1] & ~self.found),
-            self.drop_last.eq(valids[-1] & new_first[-1] & ~self.found),
+            self.full_drop_self.eq(valids[-1] & ~answered_first[-1] & ~self.found),
+            self.drop_last.eq(valids[-1] & answered_first[-1] & ~self.found),
             self.head.valid.eq(valids[0]),
             [self.head.entry[name].eq(entries[0][name]) for name in fields if name != "deadline"],
             self.head.entry.deadline.eq(_complete(entries[0].deadline, self.current)),
+            self.due.eq(~(self.current[:DEADLINE_BITS] - entries[0].deadline)[DEADLINE_BITS - 1]),
         ]
-        self._elaborate_update(m, entries, valids, new, new_first)
+        self._elaborate_update(m, entries, valids, new, answered_first)
         return m
 
     def _elaborate_update(self, m, entries, valids, new, new_first):
-        """Shift the entries after the insertion point back, or all forward."""
+        """Shift the entries after the insertion point back, or all forward; of an empty queue they mean nothing."""
+        inserts = self.insert.valid & ~self.found
         with m.If(self.flush):
             m.d.sync += [valids.eq(0), self.level.eq(0)]
         with m.Elif(self.pop):
-            m.d.sync += [entry.eq(after) for entry, after in pairwise(entries)]
             m.d.sync += [valids.eq(valids >> 1), self.level.eq(self.level - valids[0])]
-        with m.Elif(self.insert.valid & ~self.found):
-            m.d.sync += valids.eq(Cat(1, valids))
-            m.d.sync += self.level.eq(self.level + ~valids[-1])
-            for i, entry in enumerate(entries):
-                with m.If(new_first[i]):
-                    m.d.sync += entry.eq(new)
-                    if i > 0:
-                        with m.If(new_first[i - 1]):
-                            m.d.sync += entry.eq(entries[i - 1])
+        with m.Elif(inserts):
+            m.d.sync += [valids.eq(Cat(1, valids)), self.level.eq(self.level + ~valids[-1])]
+        for i, entry in enumerate(entries):
+            before = Mux(new_first[i - 1], entries[i - 1], new) if i else new
+            following = entries[i + 1] if i + 1 < len(entries) else entry
+            with m.If(self.pop | (inserts & new_first[i])):
+                m.d.sync += entry.eq(Mux(self.inserting, before, following))
 
 
 def _is_before(new, entry):

@@ -57,21 +57,30 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
         write = self._axi.write
         low = word * WORD_BITS
         new = self._new | (compose(fields, stored)[low : low + WORD_BITS] & ~self._mask)
-        used, legal, updates = 0, Const(1, 1), []
+        used, legal = 0, Const(1, 1)
+        updates: list[tuple[Any, Any, Any]] = []  # bits of a field, whether they are written, and what
         for field in fields:
             start, end = max(field.lsb, low), min(field.lsb + field.width, low + WORD_BITS)
             if start >= end:
                 continue
-            part = new[start - low : end - low]
+            first_byte, last_byte = (start - low) // 8, (end - low - 1) // 8
             used |= ((1 << (end - start)) - 1) << (start - low)
+            target = stored[field.name][start - field.lsb : end - field.lsb]
+            if first_byte == last_byte:  # it is written as a whole or not at all, and what it holds is in range
+                part, written = write.data[start - low : end - low], write.strobe[first_byte]
+                legal &= ~written | in_range(part, field)
+                updates.append((target, written, part))
+                continue
+            part = new[start - low : end - low]
             if end - start == field.width:  # else the field spans both words, and has no limits
                 legal &= in_range(part, field)
-            target = stored[field.name]
-            updates.append(target[start - field.lsb : end - field.lsb].eq(part))
+            updates.append((target, Const(1, 1), part))
         unused = ~used & ((1 << WORD_BITS) - 1)
         with m.If(legal & ~(self._new & unused).any()):
             m.d.comb += write.error.eq(0)
-            m.d.sync += updates
+            for target, written, part in updates:
+                with m.If(written):
+                    m.d.sync += target.eq(part)
 
     def _write_top_k(self, m: Module) -> None:
         inside, layer = self._element(self._axi.write.address, "TOP_K")

@@ -50,8 +50,8 @@ class RegisterBank(RegisterWrites, RegisterReads):
     Latency: a write acts, on `settings` and every other output, two cycles after the later of its AW and
     W was taken, in the cycle of its BVALID; a read's RVALID comes three cycles after AR. TABLE_DATA
     waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more.
-    `irq` is 1 one cycle after its cause. `topk_value` follows `topk_layer` in the same cycle. Throughput: a
-    write every two cycles, a read every three (TABLE_DATA four).
+    `irq` is 1 one cycle after its cause, and two after a write that is rejected. `topk_value` follows `topk_layer` in
+    the same cycle. Throughput: a write every two cycles, a read every three (TABLE_DATA four).
 
     Parameters
     ----------
@@ -159,15 +159,16 @@ class RegisterBank(RegisterWrites, RegisterReads):
         cleared = Signal.like(self._irq)
         rejected = Signal()
         write = self._axi.write
+        m.d.sync += rejected.eq(write.valid & write.done & write.error)
         m.d.comb += [
-            rejected.eq(write.valid & write.done & write.error),
             causes.eq(Cat(
                 faults.transfer_error, faults.route_fault, faults.queue_overflow,
                 command.valid & command.done, rejected, faults.transfer_timeout, faults.layer_order,
                 *([faults.parity_error] if self.config.parity else []),
             )),
         ]  # fmt: skip
-        with m.If(write.valid & ~write.error & (write.address == self._word("IRQ_STATUS"))):
+        taken = ~self._new[len(self._irq) :].any()
+        with m.If(write.valid & taken & (write.address == self._word("IRQ_STATUS"))):
             m.d.comb += cleared.eq(self._new)
         m.d.sync += self._irq.eq(self._irq & ~cleared | causes)
         moved = Cat(
@@ -176,7 +177,11 @@ class RegisterBank(RegisterWrites, RegisterReads):
             if name in self._map
             for word in range(self._map[name].words)
         ).any()
-        m.d.sync += self.readdressed.eq((self.readdressed & ~self.apply) | (write.valid & ~write.error & moved))
+        # Whether a write is rejected is known late in its cycle.
+        was_readdressed = Signal()
+        may_be = Signal()
+        m.d.comb += self.readdressed.eq(was_readdressed | (may_be & ~rejected))
+        m.d.sync += [was_readdressed.eq(self.readdressed & ~self.apply), may_be.eq(write.valid & moved)]
         with m.If(faults.transfer_error):
             m.d.sync += [self._failed.layer.eq(faults.layer), self._failed.expert.eq(faults.expert)]
         with m.If(command.valid & command.done):

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, UnitConfig, bits_for
+from .events_ahead import ahead_bits, events_after
 from .records import VictimPolicy
 from .residency import TICK_BITS, DirectoryRowsSignature, SlotState
 
@@ -33,8 +34,6 @@ class SearchSignature(wiring.Signature):
     -------
     start, demand, deadline, current, layer, n_layers, n_slots, policy
         The question; `current` and `layer` are those of the last closed event.
-    coming
-        The slots of the row that was read are for a coming event, `current` being the question's; no search needed.
     done, found, slot
         `found` is the class of `slot`, NONE if there is no slot to take.
     reads
@@ -53,7 +52,6 @@ class SearchSignature(wiring.Signature):
                 "n_layers": Out(bits_for(config.max_layers + 1)),
                 "n_slots": Out(bits_for(config.slots + 1)),
                 "policy": Out(VictimPolicy),
-                "coming": In(config.scan_lanes),
                 "done": In(1),
                 "found": In(VictimClass),
                 "slot": In(config.slot_bits),
@@ -109,6 +107,8 @@ class VictimSearch(wiring.Component):
         ]
         if self._config.parity:
             m.d.comb += self.search.reads.eq(s1_valid)
+        self._deadline_ahead = Signal(ahead_bits(self._config))
+        m.d.sync += self._deadline_ahead.eq(events_after(self._config, self.search.deadline, self.search.current))
         entries = [self._lane_cost(m, lane, s1_valid) for lane in range(lanes)]
         s2_valid, s2_last = Signal(), Signal()
         m.d.sync += [s2_valid.eq(s1_valid), s2_last.eq(s1_last)]
@@ -126,11 +126,9 @@ class VictimSearch(wiring.Component):
         m.d.comb += slot.eq((self.rows.scan_row << lane_bits) | lane)
 
         ahead = Signal(EVENT_BITS, name=f"ahead_{lane}")
-        beyond = Signal(EVENT_BITS, name=f"beyond_{lane}")
         distance = Signal(bits_for(config.max_layers + 1) + 1, name=f"distance_{lane}")
         m.d.comb += [
             ahead.eq(stamp - self.search.current),
-            beyond.eq(stamp - self.search.deadline),
             distance.eq(
                 Mux(
                     key.layer >= self.search.layer,
@@ -139,9 +137,8 @@ class VictimSearch(wiring.Component):
                 )
             ),
         ]
-        coming = self.search.coming[lane]
-        # Whether the two differ is not asked of the difference, which comes late.
-        m.d.comb += coming.eq((stamp != self.search.current) & ~ahead[-1])
+        events_ahead = self.rows.scan_ahead[lane]
+        coming, beyond = events_ahead.any(), events_ahead >= self._deadline_ahead
         found = Signal(VictimClass, init=VictimClass.NONE, name=f"class_{lane}")
         with m.If(~valid | (slot >= self.search.n_slots)):
             pass
@@ -150,7 +147,7 @@ class VictimSearch(wiring.Component):
         with m.Elif((flags.state == SlotState.RESIDENT) & ~flags.sticky):
             with m.If(~flags.pinned & ~coming):
                 m.d.comb += found.eq(VictimClass.PASSED)
-            with m.Elif(~flags.pinned & (self.search.demand | ~beyond[-1])):
+            with m.Elif(~flags.pinned & (self.search.demand | beyond)):
                 m.d.comb += found.eq(VictimClass.COMING)
             with m.Elif(flags.pinned & flags.released & self.search.demand):
                 m.d.comb += found.eq(VictimClass.OWN_RELEASED)
@@ -159,14 +156,13 @@ class VictimSearch(wiring.Component):
 
         stale = Signal(config.layer_bits, name=f"stale_{lane}")
         recency = Signal(TICK_BITS, name=f"recency_{lane}")
-        with m.Switch(found):
-            with m.Case(VictimClass.PASSED, VictimClass.COMING):
+        # By the state alone, as the class is known late; of a slot that is not taken nothing but the class counts.
+        with m.Switch(flags.state):
+            with m.Case(SlotState.RESIDENT):
                 m.d.comb += recency.eq(tick)
-                with m.If(self.search.policy == VictimPolicy.LEAST_STALE):
+                with m.If((self.search.policy == VictimPolicy.LEAST_STALE) & ~flags.pinned):
                     m.d.comb += stale.eq(~distance)
-            with m.Case(VictimClass.OWN_RELEASED):
-                m.d.comb += recency.eq(tick)
-            with m.Case(VictimClass.IN_FLIGHT):
+            with m.Case(SlotState.FILLING):
                 m.d.comb += recency.eq(~(ahead ^ (1 << (EVENT_BITS - 1))))
         cost = Signal(TICK_BITS + config.layer_bits + 3, name=f"cost_{lane}", init=-1)
         s2_slot = Signal(config.slot_bits, name=f"s2_slot_{lane}")

@@ -76,10 +76,15 @@ class Ranking(wiring.Component):
             }
         )
         self._s0_walking = Signal()
+        self._s0_walks_on = Signal()  # what `_s0_walking` becomes; so the next two
+        self._s1_stays = Signal()
+        self._s2_keeps = Signal()
+        self._more = Signal()  # one of those three stages holds something
         self._s1_valid = Signal()
         self._s1_matched = Signal(config.max_experts)
         self._s1_level = Signal(SCORE_BITS)
         self._s2_groups = Signal(n_groups)
+        self._s2_found = Signal()  # a group is left, so that `valid` and `ready` begin at flip-flops
         self._s2_matched = Array(Signal(GROUP, name=f"s2_group_{index}") for index in range(n_groups))
         self._s2_level = Signal(SCORE_BITS)
         self._s2_ready = Signal()
@@ -102,11 +107,19 @@ class Ranking(wiring.Component):
         self._elaborate_walk(m)
         self._elaborate_groups(m)
         self._elaborate_offer(m)
+        m.d.sync += [
+            self._s0_walking.eq(self._s0_walks_on),
+            self._s1_valid.eq(self._s1_stays),
+            self._s2_found.eq(self._s2_keeps),
+            self._more.eq(self._s0_walks_on | self._s1_stays | self._s2_keeps),
+        ]
         with m.If(self.cancel):
             m.d.sync += [
                 self._s0_walking.eq(0),
                 self._s1_valid.eq(0),
                 self._s2_groups.eq(0),
+                self._s2_found.eq(0),
+                self._more.eq(0),
                 self._s3_matched.eq(0),
                 self._s3_found.eq(0),
                 self._held.eq(0),
@@ -116,19 +129,24 @@ class Ranking(wiring.Component):
     def _elaborate_walk(self, m):
         """s0 and s1: one level a cycle, unless experts found wait for s2."""
         do_step = Signal()
-        m.d.comb += do_step.eq(~self._s1_valid | ~self._s1_matched.any() | self._s2_ready)
+        m.d.comb += [
+            do_step.eq(~self._s1_valid | ~self._s1_matched.any() | self._s2_ready),
+            self._s0_walks_on.eq(self._s0_walking),
+            self._s1_stays.eq(self._s1_valid),
+        ]
         with m.If(do_step):
+            m.d.comb += self._s1_stays.eq(self._s0_walking & (self.level >= self.min_score))
             m.d.sync += [
-                self._s1_valid.eq(self._s0_walking & (self.level >= self.min_score)),
                 self._s1_matched.eq(self.matched),
                 self._s1_level.eq(self.level),
             ]
             with m.If(self.level <= self.min_score):
-                m.d.sync += self._s0_walking.eq(0)
+                m.d.comb += self._s0_walks_on.eq(0)
             with m.Else():
                 m.d.sync += self.level.eq(self.level - 1)
         with m.If(self.start):
-            m.d.sync += [self._s0_walking.eq(1), self.level.eq(self.ceiling)]
+            m.d.comb += self._s0_walks_on.eq(1)
+            m.d.sync += self.level.eq(self.ceiling)
 
     def _elaborate_groups(self, m):
         """s2: hold a level's experts, and hand the lowest group on.
@@ -142,20 +160,23 @@ class Ranking(wiring.Component):
         lowest = Signal.like(self._s3_group)
         m.d.comb += [
             rest.eq(groups & (groups - 1)),
-            self._s2_ready.eq(groups == 0),
+            self._s2_ready.eq(~self._s2_found),
+            self._s2_keeps.eq(self._s2_found),
             lowest.eq(lowest_set(groups)),
         ]
         found: list[Any] = [self._s1_matched[index * GROUP : (index + 1) * GROUP] for index in range(n_groups)]
         with m.If(self._s3_ready):
+            m.d.comb += self._s2_keeps.eq(rest.any())
             m.d.sync += groups.eq(rest)
         with m.If(self._s1_valid & self._s1_matched.any() & self._s2_ready):
+            m.d.comb += self._s2_keeps.eq(1)
             m.d.sync += [groups.eq(Cat(part.any() for part in found)), self._s2_level.eq(self._s1_level)]
             m.d.sync += [group.eq(part) for group, part in zip(self._s2_matched, found, strict=True)]
         bound = self.n_experts // GROUP
         partial = (1 << self.n_experts % GROUP) - 1
         known = Mux(lowest < bound, (1 << GROUP) - 1, Mux(lowest == bound, partial, 0))
         taken = Signal(GROUP)
-        m.d.comb += taken.eq(Mux(groups.any(), self._s2_matched[lowest] & known, 0))
+        m.d.comb += taken.eq(Mux(self._s2_found, self._s2_matched[lowest] & known, 0))
         with m.If(self._s3_ready):
             m.d.sync += [
                 self._s3_matched.eq(taken),
@@ -174,7 +195,7 @@ class Ranking(wiring.Component):
             found.eq(self._s3_found),
             do_hold.eq(found & (~self._held | self.ranked.ready)),
             self._s3_ready.eq((rest == 0) & (do_hold | ~found)),
-            found_all.eq(~(self._s0_walking | self._s1_valid | self._s2_groups.any() | found)),
+            found_all.eq(~(self._more | found)),
             self.ranked.valid.eq(self._held & (found_all | found)),
             self.ranked.payload.expert.eq(self._held_expert),
             self.ranked.payload.score.eq(self._held_score),

@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 from moefetch.hw.commands import Command
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.counter_names import COUNTERS, broken_laws, counters_of
+from moefetch.hw.counters import CounterFile
 from moefetch.hw.page_channel import TABLES
 from moefetch.hw.prefetch_core import PrefetchCore
 from moefetch.hw.records import AbortPolicy, GrantStatus, Kind, Record, VictimPolicy
@@ -338,6 +339,7 @@ class CoreBench:
             ctx.set(self.core.counters.snapshot, 1)
             await ctx.tick()
             ctx.set(self.core.counters.snapshot, 0)
+            await ctx.tick().repeat(CounterFile.snapshot_latency - 1)
             await self.read_counters(ctx)
 
     async def read_counters(self, ctx):

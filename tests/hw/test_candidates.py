@@ -150,9 +150,11 @@ class RandomRun:
         for cycle in range(4000):
             self.drive(ctx, dut)
             self.check(ctx, dut)
+            closes = cycle > 20 and self.rng.random() < 0.15
+            ctx.set(dut.closing, closes)
             await ctx.tick()
-            self.model.paused = cycle > 20 and self.rng.random() < 0.15
-            if self.model.paused:
+            self.model.paused = closes
+            if closes:
                 self.position.step()
                 self.position.drive(ctx, dut)
 

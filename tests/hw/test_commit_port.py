@@ -70,11 +70,12 @@ class Bench:
             with m.If(port.intake.query_expert == member):
                 m.d.comb += port.intake.query_member.eq(1)
         m.d.comb += [
-            queue.insert.valid.eq(port.queue.insert), queue.insert.entry.eq(port.queue.entry),
-            queue.current.eq(port.current), queue.pop.eq(port.queue.pop), queue.flush.eq(port.queue.flush),
+            queue.inserting.eq(port.queue.inserting), queue.insert.valid.eq(port.queue.insert),
+            queue.insert.entry.eq(port.queue.entry), queue.current.eq(port.current),
+            queue.pop.eq(port.queue.pop), queue.flush.eq(port.queue.flush),
             port.queue.found.eq(queue.found), port.queue.drop_self.eq(queue.full_drop_self),
             port.queue.drop_last.eq(queue.drop_last), port.queue.head_valid.eq(queue.head.valid),
-            port.queue.head.eq(queue.head.entry), port.queue.level.eq(queue.level),
+            port.queue.head.eq(queue.head.entry), port.queue.due.eq(queue.due), port.queue.level.eq(queue.level),
             misses.w_en.eq(port.misses.push), misses.w_data.eq(port.misses.pushed),
             misses.r_en.eq(port.misses.pop), port.misses.head_valid.eq(misses.r_rdy),
             port.misses.head.eq(misses.r_data), port.misses.empty.eq(misses.level == 0), port.grant.ready.eq(1),
@@ -243,7 +244,7 @@ def test_a_prefetch_whose_expert_a_demand_has_brought_is_dropped_after_three_cyc
     bench.run(drive)
 
 
-def test_a_sweep_takes_a_cycle_a_slot():
+def test_a_commands_sweep_takes_two_cycles_a_slot():
     bench = Bench([])
     slots = CONFIG.slots
 
@@ -253,17 +254,20 @@ def test_a_sweep_takes_a_cycle_a_slot():
         for kind, outcome in ((Command.PIN_KEY, Sweep.PIN), (Command.UNPIN_KEY, Sweep.UNPIN)):
             begin, done = await bench.command(ctx, kind, layer=1, expert=2)
             await bench.idle(ctx)
-            assert bench.since(begin) == [(2 + 2, Kind.PIN, outcome)]
-            assert done - begin == slots
+            assert bench.since(begin) == [(2 + 2 * 2 + 1, Kind.PIN, outcome)]
+            assert done - begin == 2 * slots
         begin, _ = await bench.command(ctx, Command.INVALIDATE_KEY, layer=1, expert=1)
         await bench.idle(ctx)
-        assert bench.since(begin) == [(2 + 1, Kind.FREE, Sweep.INVALIDATE)]
+        assert bench.since(begin) == [(2 + 2 * 1 + 1, Kind.FREE, Sweep.INVALIDATE)]
         begin, _ = await bench.command(ctx, Command.INVALIDATE_LAYER, layer=2)
         await bench.idle(ctx)
         assert bench.since(begin) == []
         begin, _ = await bench.command(ctx, Command.INVALIDATE_LAYER, layer=1)
         await bench.idle(ctx)
-        assert [(when, record.slot) for when, record in bench.log[-2:]] == [(begin + 2, 0), (begin + 4, 2)]
+        assert [(when, record.slot) for when, record in bench.log[-2:]] == [
+            (begin + 2 + 1, 0),
+            (begin + 2 + 2 * 2 + 1, 2),
+        ]
 
     bench.run(drive)
 

@@ -205,14 +205,14 @@ def test_laws_hold_in_snapshots_around_a_flush():
                 await ctx.tick()
             bench.model.offer_flush()
             ctx.set(port.kind, Command.FLUSH)
-            for cycle in range(5):
+            for cycle in range(6):
                 ctx.set(port.valid, cycle < 2)
                 ctx.set(counters.snapshot, cycle == snapshot_at)
                 done = (await ctx.tick().sample(port.done))[-1]
                 assert done == (cycle == 1)
             before = 3 * (bench.count(Kind.FLUSH) - 1)
             await bench.read_counters(ctx)
-            flushed = 3 * (snapshot_at == 3)
+            flushed = 3 * (snapshot_at >= 2)
             assert (bench.counters["flushed"], bench.counters["queued_open"]) == (before + flushed, 3 - flushed)
 
     bench.run(drive, watch_counters=False)

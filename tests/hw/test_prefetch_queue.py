@@ -29,6 +29,7 @@ def offer(ctx, dut, entry, *, valid=1):
     wrapped = {**entry, "deadline": entry["deadline"] % 2**32}
     ctx.set(dut.insert.entry, wrapped)
     ctx.set(dut.insert.valid, valid)
+    ctx.set(dut.inserting, valid)
 
 
 def check_state(ctx, dut, queued):
@@ -73,6 +74,10 @@ def test_random_operations_match_a_sorted_list(depth, spread, seed):
                 "source": rng.randrange(2),
             }
             action = rng.choices(("insert", "offer", "pop", "flush"), (60, 10, 29, 1))[0]
+            offer(ctx, dut, entry, valid=0)
+            ctx.set(dut.pop, 0)
+            ctx.set(dut.flush, 0)
+            await ctx.tick()
             offer(ctx, dut, entry, valid=action == "insert")
             ctx.set(dut.pop, action == "pop")
             ctx.set(dut.flush, action == "flush")
@@ -96,12 +101,18 @@ def test_latency_and_deadlines_127_apart():
         ctx.set(dut.current, 1000)
         far = {"deadline": 1127, "layer": 1, "expert": 2, "score": 9, "source": 1}
         near = {"deadline": 1000, "layer": 2, "expert": 3, "score": 0, "source": 0}
+        offer(ctx, dut, far, valid=0)
+        await ctx.tick()
         offer(ctx, dut, far)
         for _ in range(dut.latency):
             assert not ctx.get(dut.head.valid), "n - 1"
             await ctx.tick()
         check_state(ctx, dut, [far])
+        offer(ctx, dut, far, valid=0)
+        await ctx.tick()
         assert ctx.get(dut.found), "n"
+        offer(ctx, dut, near, valid=0)
+        await ctx.tick()
         offer(ctx, dut, near)
         await ctx.tick()
         check_state(ctx, dut, [near, far])

@@ -25,14 +25,20 @@ def simulate(config, bench):
 
 
 class Model:
-    """Both maps and the flags, as plain lists."""
+    """Both maps and the flags, as plain lists; `before` is what they were before the last write."""
 
     def __init__(self, config):
         self.config = config
+        self.before = None
         self.slot_of_key = {}
         self.keys = [(0, 0)] * config.slots
         self.ticks, self.stamps = [0] * config.slots, [0] * config.slots
         self.flags = [dict.fromkeys(("state", *FLAGS), 0)] * config.slots
+        self.keep()
+
+    def keep(self):
+        """Remember what there is, for what a write reaches a cycle later."""
+        self.before = (list(self.ticks), list(self.stamps), list(self.flags))
 
     def find(self, key):
         """Return the slot in which a key is resident or in flight: both maps agree, the state says so."""
@@ -84,7 +90,10 @@ def apply_write(model, write):
 
 @pytest.mark.parametrize(("slots", "scan_lanes"), [(8, 2), (8, 1), (8, 8), (6, 2)])
 def test_random_writes_and_reads(slots, scan_lanes):
-    """Every cycle a write, a look-up and a row read; reads of the cycle of a write get what was there before."""
+    """Every cycle a write, a look-up and a row read.
+
+    Reads of the cycle of a write get what was there before, those of ticks, stamps and rows of flags a cycle longer.
+    """
     print("seed 1")
     rng = random.Random(1)
     config = TINY.replace(slots=slots, scan_lanes=scan_lanes)
@@ -100,21 +109,32 @@ def test_random_writes_and_reads(slots, scan_lanes):
             ctx.set(port.rows.read_row, row)
             ctx.set(port.rows.scan_row, row)
             ctx.set(port.slot, slot)
+            n_slots = rng.randint(1, slots)
+            ctx.set(port.n_slots, n_slots)
             of_row = range(row * scan_lanes, (row + 1) * scan_lanes)
-            assert [flags_of(flags) for flags in ctx.get(port.rows.scan_flags)] == [model.flags[i] for i in of_row]
-            before = (
-                model.slot_of_key.get(key, 0), [model.keys[i] for i in of_row], [model.ticks[i] for i in of_row],
-                [model.stamps[i] for i in of_row],
-            )  # fmt: skip
+            old_ticks, old_stamps, old_flags = ([those[i] for i in of_row] for those in model.before)
+            assert [flags_of(flags) for flags in ctx.get(port.rows.scan_flags)] == old_flags
+            before = model.slot_of_key.get(key, 0), [model.keys[i] for i in of_row], old_ticks, old_stamps
             flags = model.flags[slot] | ({"pinned": 0, "released": 0} if write["end_event"] else {})
             await ctx.tick()
+            model.keep()
             apply_write(model, write)
             keys = [(key.layer, key.expert) for key in ctx.get(port.rows.row_keys)]
             ticks, stamps = list(ctx.get(port.rows.row_ticks)), list(ctx.get(port.rows.row_stamps))
             assert (ctx.get(port.slot_of_key), keys, ticks, stamps) == before
             assert flags_of(ctx.get(port.flags)) == flags
+            traits = traits_of(flags, usable=slot < n_slots)
+            assert {name: ctx.get(port.traits[name]) for name in traits} == traits
 
     simulate(config, bench)
+
+
+def traits_of(flags, *, usable):
+    resident, filling = flags["state"] == SlotState.RESIDENT, flags["state"] == SlotState.FILLING
+    return {
+        "resident": resident, "filling": filling, "in_use": resident and flags["pinned"] and not flags["released"],
+        "undemanded": filling and not flags["pinned"], "here": resident and usable, "on_its_way": filling and usable,
+    }  # fmt: skip
 
 
 def flags_of(flags):
@@ -189,3 +209,33 @@ def test_end_of_event_and_a_write_in_the_same_cycle():
             assert flags == {"pinned": 0, "released": 0, "sticky": 1, "unused": 1}
 
     simulate(TINY, bench)
+
+
+def test_slots_are_for_a_coming_event_until_it_has_closed():
+    """`coming` and `scan_ahead` follow what stamps say of the number of the last closed event."""
+    config = TINY.replace(horizon=4)
+
+    async def bench(ctx, port):
+        ctx.set(port.current, 2**32 - 2)
+        stamps = {0: 2**32 - 2, 1: 2**32 - 1, 2: 0, 3: 2}
+        ctx.set(port.stamp_write, 1)
+        for slot, stamp in stamps.items():
+            ctx.set(port.write_slot, slot)
+            ctx.set(port.stamp_value, stamp)
+            await ctx.tick()
+        ctx.set(port.stamp_write, 0)
+        await ctx.tick()
+        for closed in range(5):
+            for slot, stamp in stamps.items():
+                ahead = max((stamp + 2) % 2**32 - closed, 0)
+                ctx.set(port.slot, slot)
+                ctx.set(port.rows.scan_row, slot // config.scan_lanes)
+                await ctx.tick()
+                assert ctx.get(port.rows.scan_ahead[slot % config.scan_lanes]) == ahead, (closed, slot)
+                assert ctx.get(port.traits.coming) == (ahead > 0), (closed, slot)
+            ctx.set(port.closing, 1)
+            await ctx.tick()
+            ctx.set(port.closing, 0)
+            ctx.set(port.current, (2**32 - 1 + closed) % 2**32)
+
+    simulate(config, bench)

@@ -12,7 +12,7 @@ from moefetch.hw.records import VictimPolicy
 from moefetch.hw.residency import ResidencyDirectory, SlotState
 from moefetch.hw.victim_search import VictimClass, VictimSearch
 
-TINY = UNIT_PRESETS["tiny"]
+TINY = UNIT_PRESETS["tiny"].replace(horizon=4)
 FREE, FILLING, RESIDENT, DRAINING = SlotState
 CURRENT, N_LAYERS = 10, 4
 
@@ -78,6 +78,7 @@ class Bench:
     async def load(self, ctx, slots):
         """Write the slots that differ from what lies there."""
         port = self.directory.port
+        ctx.set(port.current, CURRENT)
         for name in ("key_write", "tick_write", "stamp_write", "flags_write"):
             ctx.set(getattr(port, name), 1)
         for index, one in enumerate(slots):
@@ -92,6 +93,7 @@ class Bench:
             await ctx.tick()
         for name in ("key_write", "tick_write", "stamp_write", "flags_write"):
             ctx.set(getattr(port, name), 0)
+        await ctx.tick()
 
     async def check(self, ctx, slots, **question):
         """Ask once; compare the answer and its cycle."""

@@ -62,11 +62,11 @@ class CommitEnvironment(Harness):
         self._offers(m)
 
     def _flags_of_slots(self, m, probe):
-        """Return the flags of each slot, out of the vectors that hold them."""
+        """Return the flags of each slot, out of the vectors that hold them and what is about to enter those."""
         flags = [Signal(flags_layout(), name=f"flags_{slot}") for slot in SLOTS]
         for name, shape in flags_layout().members.items():
             for slot in SLOTS:
-                bits = [probe[f"storage.flags_{name}_{bit}"][slot] for bit in range(Shape.cast(shape).width)]
+                bits = [probe[f"storage.kept_{name}_{bit}"][slot] for bit in range(Shape.cast(shape).width)]
                 m.d.comb += Value.cast(flags[slot][name]).eq(Cat(bits))
         return flags
 

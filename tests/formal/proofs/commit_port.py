@@ -155,6 +155,36 @@ class CommitHarness(CommitEnvironment):
         with m.If(slot < CONFIG.slots):
             check(m, implies(reads_row, row == keys[slot]))
             check(m, implies(reads_row | self._in("ISSUE"), directory.flags.as_value() == flags[slot]))
+            check(m, implies(reads_row, self._traits_agree(data.View(flags_layout(), flags[slot]))))
+        self._nothing_is_held(m)
+
+    def _traits_agree(self, flags):
+        """Return whether the traits that were read are those of a slot's flags."""
+        traits, usable = self.commit.directory.traits, self.slot < self.commit.settings.n_slots
+        resident, filling = flags.state == SlotState.RESIDENT, flags.state == SlotState.FILLING
+        expected = {
+            "resident": resident, "filling": filling, "in_use": resident & flags.pinned & ~flags.released,
+            "undemanded": filling & ~flags.pinned, "here": resident & usable, "on_its_way": filling & usable,
+        }  # fmt: skip
+        agree = Cat(traits[name] == value for name, value in expected.items()).all()
+        return agree & (traits.wrong <= traits.undemanded)
+
+    def _nothing_is_held(self, m):
+        """What a commit has written is in the vectors once a search or another commit begins."""
+        held = self.probe.view("storage.held", data.StructLayout({"write": 1, "end_event": 1, "value": flags_layout()}))
+        begun = self._in(
+            "START",
+            "SEARCH",
+            "ISSUE",
+            "PRESENT_KEY",
+            "PRESENT",
+            "CANDIDATE_KEY",
+            "CANDIDATE",
+            "FILL",
+            "RELEASE",
+            "CLOSE",
+        )
+        check(m, implies(begun, ~held.write & ~held.end_event))
 
     def _search_agrees(self, m):
         """A class that the search has found is still the slot's, since no commit comes between."""
@@ -171,6 +201,9 @@ class CommitHarness(CommitEnvironment):
             implies(searching & s2, self._fits(m, self.probe["search.cost_0"][-3:], self.probe["search.s2_slot_0"])),
             implies(searching | self._in("ISSUE"), self._fits(m, search.found, search.slot)),
         )
+        takes, aborts = self.probe["commit._takes_slot"], self.probe["commit._aborts_other"]
+        in_flight, none = search.found == VictimClass.IN_FLIGHT, search.found == VictimClass.NONE
+        check(m, implies(self._in("ISSUE"), (aborts == in_flight) & (takes == ~(in_flight | none))))
         key, intake = self.wanted, self.commit.intake
         with m.If(seeking | self._in("PRESENT_KEY", "PRESENT")):
             demanded = (self.n_missed != 0) & (key.layer == intake.layer) & (key.expert == self.missed[0])

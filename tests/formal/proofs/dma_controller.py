@@ -171,7 +171,7 @@ PROOFS = [
         depth=10,
         induction=False,
         seeds=(
-            Seed("ar-replaced", DMA, "& ~held & (~self.axi.arvalid | self.axi.arready)", "& ~held"),
+            Seed("ar-replaced", DMA, "m.If(~axi.arvalid | axi.arready)", "m.If(1)"),
             Seed("one-too-many", READ, "self.room.eq(count < self.limit)", "self.room.eq(count <= self.limit)"),
         ),
         seed_depth=10,

@@ -61,8 +61,8 @@ PROOFS = [
             Seed(
                 "slots-overlap",
                 MODULE,
-                "base = Array(s // config.banks * config.slot_beats",
-                "base = Array(s // config.banks * (config.slot_beats - 1)",
+                "base = Array(index * config.slot_beats",
+                "base = Array(index * (config.slot_beats - 1)",
             ),
             Seed("reader-over-writer", MODULE, "taken = s1_write & (", "taken = False & ("),
             Seed(

@@ -6,7 +6,7 @@ from moefetch.hw.config import EVENT_BITS, bits_for
 from moefetch.hw.prefetch_queue import DEADLINE_BITS, PrefetchQueue, queue_entry_layout
 
 from ..engine import Proof
-from ..harness import Harness, assume, check, implies, small
+from ..harness import Harness, assume, check, implies, past, small
 from ..seeding import Seed
 
 CONFIG = small(max_layers=2, max_experts=4, queue_depth=3, horizon=4)
@@ -98,7 +98,8 @@ class NaiveQueue:
 class QueueHarness(Harness):
     """Queue and list side by side.
 
-    Assumed: what the commit port keeps to. An insertion's deadline is within the horizon, nothing is inserted and
+    Assumed: what the commit port keeps to. What is inserted has been there for a cycle, in which the queue was left
+    alone. An insertion's deadline is within the horizon, nothing is inserted and
     popped at once, and the current event goes on only when no entry is for it or for an earlier one.
     """
 
@@ -118,6 +119,10 @@ class QueueHarness(Harness):
             implies(queue.insert.valid, (ahead < CONFIG.horizon) & ~queue.pop),
             implies(self.advance, ~waits & ~queue.insert.valid & ~queue.pop & ~queue.flush),
         )
+        rests = ~self.advance & ~queue.insert.valid & ~queue.pop & ~queue.flush
+        entry = queue.insert.entry.as_value()
+        answers = past(m, rests, "rested") & (past(m, entry, "entry_before") == entry)
+        assume(m, implies(queue.insert.valid, answers & queue.inserting), implies(queue.pop, ~queue.inserting))
         naive = NaiveQueue(m, queue, self.advance)
         head = Signal(queue_entry_layout(CONFIG))
         m.d.comb += [head[name].eq(naive.head[name]) for name in ("layer", "expert", "score", "source")]
@@ -127,7 +132,8 @@ class QueueHarness(Harness):
             queue.level == naive.count,
             queue.head.valid == (naive.count != 0),
             implies(queue.head.valid, queue.head.entry.as_value() == head.as_value()),
-            queue.found == naive.found,
+            implies(queue.head.valid, queue.due == (naive.head.deadline == 0)),
+            implies(answers, queue.found == naive.found),
             implies(queue.insert.valid, queue.full_drop_self == naive.drop_self),
             implies(queue.insert.valid, queue.drop_last == naive.drop_last),
         )
@@ -178,6 +184,6 @@ PROOFS = [
             Seed("level-beyond-full", MODULE, "self.level + ~valids[-1]", "self.level + 1"),
             Seed("pop-keeps-valid", MODULE, "valids >> 1", "valids"),
         ),
-        seed_depth=6,
+        seed_depth=9,
     )
 ]

@@ -82,7 +82,7 @@ class PredictorHarness(Harness):
 class MergeHarness(Harness):
     """Merged candidates: none vanishes while its source is heard and no event closes.
 
-    Assumed: a predictor's offer stays, and the current event goes on by one.
+    Assumed: a predictor's offer stays, and the current event goes on as `closing` says.
     """
 
     def __init__(self):
@@ -93,7 +93,9 @@ class MergeHarness(Harness):
         waits = past(m, predicted.valid & ~predicted.ready, "predicted_waits")
         assume(m, implies(waits, predicted.valid))
         steady = Cat(merge.current, merge.started, merge.hints_enable, merge.predictor_enable)
-        changes = Cat(past(m, steady, "steady_before")) != steady
+        now, closed = Cat(merge.current, merge.started), past(m, merge.closing, "closed_before")
+        changes = closed | (Cat(past(m, steady, "steady_before")) != steady)
+        assume(m, closed | (past(m, now, "now_before") == now))
         offered = past(m, candidate.valid & ~candidate.ready, "candidate_offered")
         check(m, implies(offered & ~changes, candidate.valid))
         taken = candidate.valid & candidate.ready
@@ -117,6 +119,11 @@ class AxiLiteHarness(Harness):
         stays(m, bus.rvalid, bus.rready, Cat(bus.rdata, bus.rresp), "r")
         stays(m, slave.write.valid, slave.write.done, Cat(slave.write.address, slave.write.data), "write")
         stays(m, slave.read.valid, slave.read.done, slave.read.address, "read")
+
+    def strengthen(self, m, probe):
+        """A write is asked for exactly while both of its halves are held and no answer waits."""
+        held = probe["address_held"] & probe["data_held"]
+        check(m, self.dut.write.valid == (held & ~self.dut.bus.bvalid))
 
 
 PROOFS = [
@@ -191,11 +198,7 @@ PROOFS = [
         claim="AXI4-Lite: B and R stay until taken, register requests until done",
         harness=AxiLiteHarness,
         depth=2,
-        seeds=(
-            Seed(
-                "answer-replaced", "hw.axi_lite", "address_held & data_held & ~bus.bvalid", "address_held & data_held"
-            ),
-        ),
+        seeds=(Seed("answer-replaced", "hw.axi_lite", "~(bus.bvalid & ~bus.bready) & ~ends", "~ends"),),
         quick=True,
     ),
 ]
