@@ -49,7 +49,8 @@ class RegisterBank(RegisterWrites, RegisterReads):
 
     Latency: a write acts, on `settings` and every other output, two cycles after the later of its AW and
     W was taken, in the cycle of its BVALID; a read's RVALID comes three cycles after AR. TABLE_DATA
-    waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more.
+    waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more. A
+    read waits while a snapshot of the counters is taken, two cycles.
     `irq` is 1 one cycle after its cause, and two after a write that is rejected. `topk_value` follows `topk_layer` in
     the same cycle. Throughput: a write every two cycles, a read every three (TABLE_DATA four).
 

@@ -611,6 +611,33 @@ def test_counters_are_read_through_the_window():
     run(body)
 
 
+def test_a_read_right_after_a_snapshot_waits_for_it():
+    """Its address comes in the cycle of the write's answer; its counter is looked up when the snapshot is complete."""
+
+    async def body(ctx, dut, axi):
+        offsets = register_offsets(CONFIG)
+        for signal, value in (
+            (dut.bus.awaddr, offsets["COUNTER_CONTROL"]), (dut.bus.wdata, 1), (dut.bus.wstrb, 15), (dut.bus.awvalid, 1),
+            (dut.bus.wvalid, 1), (dut.bus.bready, 1), (dut.bus.rready, 1), (dut.bus.araddr, offsets["COUNTER"]),
+        ):  # fmt: skip
+            ctx.set(signal, value)
+        await ctx.tick()
+        ctx.set(dut.bus.awvalid, 0)
+        ctx.set(dut.bus.wvalid, 0)
+        assert ctx.get(dut.counters.snapshot)
+        await ctx.tick()
+        assert ctx.get(dut.bus.bvalid)
+        ctx.set(dut.bus.arvalid, 1)
+        await ctx.tick()
+        ctx.set(dut.bus.arvalid, 0)
+        for _ in range(CounterFile.snapshot_latency):
+            assert not ctx.get(dut.bus.rvalid), "n - 1"
+            await ctx.tick()
+        assert ctx.get(dut.bus.rvalid), "n"
+
+    run(body)
+
+
 def test_helpers_reject_what_the_unit_would():
     cases = [
         ({"n_slots": 13}, "n_slots = 13: must be 1 to 12"),
