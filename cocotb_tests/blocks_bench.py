@@ -184,7 +184,11 @@ async def queue(dut, seed):
         action = rng.choices(("insert", "pop", "flush", ""), (12, 5, 0.3, 4))[0]
         dut.queue_current.value = current
         dut.queue_insert_entry.value = packed(layout, entry._asdict())
-        dut.queue_insert_valid.value = int(action == "insert" or (action == "flush" and rng.random() < 0.5))
+        for strobe in (dut.queue_inserting, dut.queue_insert_valid, dut.queue_pop, dut.queue_flush):
+            strobe.value = 0
+        await RisingEdge(dut.clk)  # the queue answers a cycle later
+        inserts = action == "insert" or (action == "flush" and rng.random() < 0.5)
+        dut.queue_inserting.value = dut.queue_insert_valid.value = int(inserts)
         dut.queue_pop.value = int(action == "pop" or (action == "flush" and rng.random() < 0.5))
         dut.queue_flush.value = int(action == "flush")
     assert min(seen.values()) > 20
