@@ -46,8 +46,9 @@ module DP16KD #(
     wire [17:0] in_a = {DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9,
         DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2, DIA1, DIA0};
     reg [17:0] out_a = 18'd0;
+    reg [17:0] low_b = 18'd0;
     assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9,
-        DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = out_a;
+        DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = DATA_WIDTH_B == 36 ? low_b : out_a;
     wire [13:0] address_b = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
     wire [17:0] in_b = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9,
         DIB8, DIB7, DIB6, DIB5, DIB4, DIB3, DIB2, DIB1, DIB0};
@@ -112,21 +113,20 @@ module DP16KD #(
             end
         endcase
 
-    // The low half of a word of 36 bits that B reads comes out at A.
     always @(posedge CLKA)
-        if (DATA_WIDTH_B == 36) begin
-            if (enabled_b) out_a <= collision ? 18'dx : words[{word_b[9:1], 1'b0}];
-        end else if (read_a)
+        if (read_a)
             out_a <= DATA_WIDTH_A == 9 && address_a[3] ? {9'd0, words[word_a][17:9]} : words[word_a];
 
+    // The low half of a word of 36 bits that B reads comes out at A, still by B's clock: a ROM has no clock at A.
     always @(posedge CLKB)
         if (enabled_b) begin
+            low_b <= collision ? 18'dx : words[{word_b[9:1], 1'b0}];
             if (collision) out_b <= 18'dx;
             else if (DATA_WIDTH_B == 36) out_b <= words[{word_b[9:1], 1'b1}];
             else out_b <= DATA_WIDTH_B == 9 && address_b[3] ? {9'd0, words[word_b][17:9]} : words[word_b];
         end
 
-    always @(posedge CLKA)
+    always @(posedge CLKA or posedge CLKB)
         if (WEB !== 1'b0 || RSTA !== 1'b0 || RSTB !== 1'b0) begin
             $display("DP16KD: a write through port B, or a reset: there is no model of it");
             $finish(0);
