@@ -2,8 +2,8 @@
 //
 // The ECP5's block RAM DP16KD for simulation of a netlist: yosys has models of every other cell. Written from yosys'
 // description of the cell (lattice/brams_16kd.txt, brams_map_16kd.v), for the forms that its mapping makes here: port A
-// reads and writes, or writes while port B reads; 9, 18 or 36 bits, no output register. What B reads of a word that A
-// writes in the same cycle is unknown.
+// reads and writes, or writes while port B reads; 9, 18 or 36 bits, no output register. The bits that A writes are
+// unknown to a read by B in the same cycle, and no others: a netlist has logic that replaces those alone.
 module DP16KD #(
     parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18,
     parameter REGMODE_A = "NOREG", REGMODE_B = "NOREG",
@@ -90,9 +90,15 @@ module DP16KD #(
     // From 18 bits on, the lowest address bits enable the parts of 9 bits.
     wire [3:0] lanes = DATA_WIDTH_A == 36 ? address_a[3:0] : DATA_WIDTH_A == 18 ? {2'b00, address_a[1:0]} : 4'b0001;
     wire [3:0] write = {4{enabled_a & WEA}} & lanes;
-    // For a port of 36 bits two words are one.
-    wire near = DATA_WIDTH_A == 36 || DATA_WIDTH_B == 36 ? word_a[9:1] == word_b[9:1] : word_a == word_b;
-    wire collision = |write & near;
+    // What B reads, of the pair of words that is one of 36 bits: four parts of 9 bits, unknown where A writes them.
+    wire paired = word_a[9:1] == word_b[9:1];
+    wire [3:0] written = !paired ? 4'b0000 : DATA_WIDTH_A == 36 ? write
+        : DATA_WIDTH_A == 18 ? write << {word_a[0], 1'b0} : write << {word_a[0], address_a[3]};
+    wire [35:0] pair = {words[{word_b[9:1], 1'b1}], words[{word_b[9:1], 1'b0}]};
+    wire [35:0] seen = {
+        written[3] ? 9'dx : pair[35:27], written[2] ? 9'dx : pair[26:18],
+        written[1] ? 9'dx : pair[17:9], written[0] ? 9'dx : pair[8:0]
+    };
 
     always @(posedge CLKA)
         case (DATA_WIDTH_A)
@@ -120,10 +126,10 @@ module DP16KD #(
     // The low half of a word of 36 bits that B reads comes out at A, still by B's clock: a ROM has no clock at A.
     always @(posedge CLKB)
         if (enabled_b) begin
-            low_b <= collision ? 18'dx : words[{word_b[9:1], 1'b0}];
-            if (collision) out_b <= 18'dx;
-            else if (DATA_WIDTH_B == 36) out_b <= words[{word_b[9:1], 1'b1}];
-            else out_b <= DATA_WIDTH_B == 9 && address_b[3] ? {9'd0, words[word_b][17:9]} : words[word_b];
+            low_b <= seen[17:0];
+            if (DATA_WIDTH_B == 36) out_b <= seen[35:18];
+            else if (DATA_WIDTH_B == 18) out_b <= word_b[0] ? seen[35:18] : seen[17:0];
+            else out_b <= {9'd0, seen[9*{word_b[0], address_b[3]} +: 9]};
         end
 
     always @(posedge CLKA or posedge CLKB)

@@ -87,8 +87,8 @@ class Memories(wiring.Component):
 
 BENCH = """\
 module bench;
-  parameter SEED = 0, CYCLES = 0;
-  reg clk = 0, read, half; reg [3:0] write; reg [10:0] read_address, write_address; reg [35:0] data;
+  parameter SEED = 0, CYCLES = 0, TOGETHER = 0;
+  reg clk = 0, read, half; reg [3:0] write; reg [10:0] read_address, write_address, place; reg [35:0] data;
   integer seed = SEED, cycle, compared = 0, mismatches = 0;
   emitted emitted(@INPUTS);
   netlist netlist(@INPUTS);
@@ -108,11 +108,18 @@ module bench;
       data = {$random(seed), $random(seed)};
       write_address = $random(seed);
       read_address = $random(seed);
-      // No read meets a write: one half is written while the other is read, and what is late has a cycle to arrive.
-      half = cycle[6];
-      write_address[8] = half;
-      read_address[8] = ~half;
-      if (&cycle[5:0]) write = 0;
+      if (TOGETHER) begin
+        // Reads meet writes: of the same word or of its neighbour, of the same cycle or of one before.
+        if (cycle % 16 == 0) place = $random(seed);
+        write_address = place ^ write_address[1:0];
+        read_address = place ^ read_address[1:0];
+      end else begin
+        // No read meets a write: one half is written while the other is read, and what is late has a cycle to arrive.
+        half = cycle[6];
+        write_address[8] = half;
+        read_address[8] = ~half;
+        if (&cycle[5:0]) write = 0;
+      end
       #1 clk = 1;
       #1 clk = 0;
       @COMPARES
@@ -155,8 +162,9 @@ def test_the_netlist_has_block_rams_of_each_width(folder):
     assert any(ram["connections"]["CLKA"] == ["0"] for ram in rams), "a ROM has no clock at port A"
 
 
-def test_the_netlist_reads_what_the_verilog_reads(folder, tmp_path):
-    said = simulate(folder, tmp_path, SEED=SEED, CYCLES=CYCLES)
+@pytest.mark.parametrize("together", [0, 1], ids=["apart", "together"])
+def test_the_netlist_reads_what_the_verilog_reads(folder, together, tmp_path):
+    said = simulate(folder, tmp_path, SEED=SEED, CYCLES=CYCLES, TOGETHER=together)
     print(f"seed {SEED}\n{said[-2000:]}")
     assert said.endswith("PASS\n")
     compared = int(said.splitlines()[-2].split()[0])
