@@ -84,14 +84,18 @@ def printed_text(
             *VERILATOR_ARGS, f"-GDIVISOR={divisor}", "--top-module", TOP, "--Mdir", "obj", *files,
         ]  # fmt: skip
     log = folder / f"{simulator}.log"
+    said = folder / "said.txt"
+    said.unlink(missing_ok=True)
     _run(words, folder, log)
-    return _run([*program, f"+press={press}", f"+patience={patience}"], folder, log).decode("latin-1")
+    _run([*program, f"+press={press}", f"+patience={patience}"], folder, log)
+    if not said.exists():
+        raise SimulationError(f"{simulator} wrote no {said.name}, see {log}: {last_line(log)}")
+    return said.read_bytes().decode("latin-1")
 
 
-def _run(words: Sequence[str], folder: Path, log: Path) -> bytes:
-    """Return the standard output of a command; raises SimulationError, naming the log, if it fails."""
+def _run(words: Sequence[str], folder: Path, log: Path) -> None:
+    """Run a command; raises SimulationError, naming the log, if it fails."""
     result = subprocess.run(words, cwd=folder, capture_output=True, env=os.environ | make_environment(), check=False)
     log.write_bytes(result.stdout + result.stderr)
     if result.returncode:
         raise SimulationError(f"{Path(words[0]).name} failed, see {log}: {last_line(log)}")
-    return result.stdout

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Around the self-test of an FPGA: a clock, and a serial line that is read and printed. Not for synthesis.
+// Around the self-test of an FPGA: a clock, and a serial line that is read into the file said.txt, apart from what a
+// simulator has to say itself. Not for synthesis.
 // `TOP` is the text of the instance under test: it may use clk and button, and drives tx and running.
 // Plus arguments: +press=CHARACTERS presses the button once, after so many characters; +patience=CYCLES ends the
 // simulation when the line has been at rest for so long.
@@ -17,11 +18,13 @@ module self_test_bench;
     integer quiet = 0;
     integer cycle = 0;
     integer place = 0;
+    integer said;
     reg [7:0] character;
 
 `TOP
 
     initial begin
+        said = $fopen("said.txt", "w");
         if (!$value$plusargs("press=%d", press)) press = 0;
         if (!$value$plusargs("patience=%d", patience)) patience = 0;
     end
@@ -45,7 +48,8 @@ module self_test_bench;
             if (place < 9)
                 character <= {tx, character[7:1]};
             else begin
-                $write("%c", character);
+                $fwrite(said, "%c", character);
+                $fflush(said);
                 characters <= characters + 1;
             end
         end
