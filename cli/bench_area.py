@@ -30,6 +30,9 @@ def area(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON; default build/bench/area-CONFIG.json.")
     ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Times to place, from other starting points; the fastest counts, all are told.")
+    ] = 1,
 ) -> None:
     """Synthesise, place and route a unit; minutes. Status 1 if the preset `edge` misses one of its bounds.
 
@@ -43,7 +46,7 @@ def area(
 
     with tempfile.TemporaryDirectory(prefix="moefetch-area-") as folder:
         try:
-            document = measure_area(unit, Path(folder), lambda step: typer.echo(f"{step} ..", err=True))
+            document = measure_area(unit, Path(folder), lambda step: typer.echo(f"{step} ..", err=True), seeds=seeds)
         except ToolError as error:
             kept = result.with_name(f"{result.stem}-{error.log.name}")
             with replacing(kept) as path:
@@ -69,6 +72,7 @@ def _print(document: dict[str, Any]) -> None:
     if "ecp5" in document:
         ecp5 = document["ecp5"]
         typer.echo(f"{ecp5['device']}: {ecp5['mhz']} MHz, {ecp5['unit']['luts']:,} LUT4 sites")
+        typer.echo("MHz of each seed: " + ", ".join(f"{seed}: {mhz}" for seed, mhz in ecp5["mhz_of_seeds"].items()))
     for bound in document["bounds"]:
         verdict = "holds" if bound["holds"] else "MISSED"
         typer.echo(f"{bound['name']}: {bound['value']:,} (bound {bound['limit']:,}) {verdict}")

@@ -7,6 +7,7 @@ import pytest
 from moefetch.hw import area
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.hw.measured import RESULTS, measured_area
+from moefetch.hw.synthesis import Ecp5Cells, Routed
 
 GOOD = {
     "ecp5": {
@@ -50,6 +51,17 @@ def test_figures_at_the_bounds_hold():
 def test_each_bound_can_fail(document, name):
     (found,) = missed(document)
     assert name in found
+
+
+def test_the_fastest_seed_counts_and_all_are_told(monkeypatch, tmp_path):
+    clocks = {1: 91.26, 2: 101.0, 3: 99.0}
+    monkeypatch.setattr(area, "synthesise_ecp5", lambda files, *, top, folder: Ecp5Cells({"LUT4": 7}, {}, 0))
+    monkeypatch.setattr(
+        area, "place_and_route", lambda *, top, folder, mhz, seed: Routed(clocks[seed], {}, [(f"net {seed}", 1.0)])
+    )
+    found = area._ecp5(("unit", []), {}, tmp_path, lambda step: None, 3)
+    assert (found["mhz"], found["seed"], found["slowest_path"]) == (101.0, 2, [("net 2", 1.0)])
+    assert found["mhz_of_seeds"] == {"1": 91.3, "2": 101.0, "3": 99.0}
 
 
 def test_results_that_are_kept_are_of_presets_as_they_are():
