@@ -165,37 +165,42 @@ async def queue(dut, seed):
     rng = await start(dut, "queue", seed)
     layout = queue_entry_layout(CONFIG)
     model, current = PrefetchQueue(CONFIG.queue_depth), rng.choice((0, 250, 0xFFFF_FF00))
-    entry, action = QueueEntry(current, 0, 0, 0, 0), ""
+    entry, action, inserts = QueueEntry(current, 0, 0, 0, 0), "", False
     dut.queue_insert_entry.value = packed(layout, entry._asdict())
     dut.queue_current.value = current
     seen = {"found": 0, "full_drop_self": 0, "drop_last": 0}
     for _ in range(1500):
         await RisingEdge(dut.clk)
-        check_queue(dut, model, entry, seen)
+        check_answers(dut, model, entry, seen)
+        check_queued(dut, model)
         if action == "flush":
             model.flush()
         elif action == "pop" and len(model):
             model.pop_first()
         elif action == "insert" and not model.holds(entry.layer, entry.expert):
             model.insert(entry)
+        for strobe in (dut.queue_insert_valid, dut.queue_pop, dut.queue_flush):
+            strobe.value = 0
+        if inserts or action == "pop":
+            await RisingEdge(dut.clk)  # what is inserted stays for a cycle, and what follows a pop has to wait for one
+            check_queued(dut, model)
         current += rng.random() < 0.02
         target = current + rng.randint(1, CONFIG.horizon)
         entry = QueueEntry(target, rng.randrange(4), rng.randrange(4), rng.randrange(12), rng.randrange(2))
         action = rng.choices(("insert", "pop", "flush", ""), (12, 5, 0.3, 4))[0]
         dut.queue_current.value = current
         dut.queue_insert_entry.value = packed(layout, entry._asdict())
-        for strobe in (dut.queue_inserting, dut.queue_insert_valid, dut.queue_pop, dut.queue_flush):
-            strobe.value = 0
         await RisingEdge(dut.clk)  # the queue answers a cycle later
+        check_queued(dut, model)
         inserts = action == "insert" or (action == "flush" and rng.random() < 0.5)
-        dut.queue_inserting.value = dut.queue_insert_valid.value = int(inserts)
+        dut.queue_insert_valid.value = int(inserts)
         dut.queue_pop.value = int(action == "pop" or (action == "flush" and rng.random() < 0.5))
         dut.queue_flush.value = int(action == "flush")
     assert min(seen.values()) > 20
 
 
-def check_queue(dut, model, entry, seen):
-    """Compare the queue's answers to `entry`, its head and its level with the model's."""
+def check_answers(dut, model, entry, seen):
+    """Compare the queue's answers to `entry` with the model's."""
     found, full = model.holds(entry.layer, entry.expert), len(model) == CONFIG.queue_depth
     last = model.entries[-1] if model.entries else None
     rank = (entry.deadline, -entry.score, entry.expert)
@@ -208,6 +213,10 @@ def check_queue(dut, model, entry, seen):
     for name, value in expected.items():
         assert getattr(dut, f"queue_{name}").value == int(value), name
         seen[name] += value
+
+
+def check_queued(dut, model):
+    """Compare the queue's head and level with the model's."""
     assert int(dut.queue_level.value) == len(model)
     assert dut.queue_head_valid.value == int(len(model) > 0)
     if model.entries:

@@ -103,7 +103,7 @@ SCENES = {
 }  # fmt: skip
 if "weights" in CONFIG.predictors:
     SCENES["weights"] = Scene(
-        predictor="weights", n_events=24, rush=0.1, repeat=0.7, must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),),
+        predictor="weights", n_events=40, rush=0.1, repeat=0.7, must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),),
     )  # fmt: skip
 if CONFIG.segments > 1:
     SCENES["wrong_segments"] = Scene(HINTS, wrong_layer=True, bad=0.1, transient=0.3, must=((Kind.FILL, Fill.FAILED),))

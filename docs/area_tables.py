@@ -40,7 +40,8 @@ def area_ecp5() -> str:
             for part, found in parts.items()
         ]
         tables.append(
-            f"`{name}` on {ecp5['device']}: **{ecp5['mhz']} MHz**. "
+            f"`{name}` on {ecp5['device']}: **{ecp5['mhz']} MHz** with the placer's seed {ecp5['seed']}; "
+            f"MHz of each seed tried: {', '.join(f'{seed}: {mhz}' for seed, mhz in ecp5['mhz_of_seeds'].items())}. "
             f"Verilog of {ecp5['verilog']}, {versions(document)}.\n\n"
             + table(("part", "LUT4 sites", *CELLS.values(), "label"), rows)
         )

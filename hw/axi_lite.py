@@ -13,7 +13,7 @@ WORD_ADDRESS_BITS = 10
 
 
 class WordWriteSignature(wiring.Signature):
-    """A write of one word, seen from the AXI side; `valid` stays until `done`; `error` counts with it."""
+    """A write of one word, seen from the AXI side; `valid` stays until `done`; `error` counts in the cycle after it."""
 
     def __init__(self):
         super().__init__(
@@ -46,9 +46,9 @@ class WordReadSignature(wiring.Signature):
 class AxiLiteSlave(wiring.Component):
     """Takes AXI4-Lite accesses, reads and writes independent of each other, AW and W in any order.
 
-    Latency: `write.valid` one cycle after the later of AW and W was taken, BVALID one cycle after
+    Latency: `write.valid` one cycle after the later of AW and W was taken, BVALID two cycles after
     `write.done`; `read.valid` one cycle after AR, RVALID one cycle after `read.done`. Throughput: a
-    write, and a read, every two cycles if `done` comes at once. A request waits while the answer before
+    write every three cycles, and a read every two, if `done` comes at once. A request waits while the answer before
     it has not been taken. The two lowest address bits and AxPROT are ignored; an error answers SLVERR,
     and RDATA is then 0. Source of the protocol: AMBA AXI IHI 0022, part B.
 
@@ -62,7 +62,7 @@ class AxiLiteSlave(wiring.Component):
     """
 
     latency = 1
-    """Cycles from an address to its request, and from its end to the answer."""
+    """Cycles from an address to its request, and from a read's end to its answer; from a write's end one more."""
 
     def __init__(self):
         super().__init__(
@@ -77,11 +77,13 @@ class AxiLiteSlave(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build both directions."""
         m = Module()
+        self._written = Signal()
         self._elaborate_write(m)
         self._elaborate_read(m)
         bus = self.bus
         arrives = bus.awvalid | bus.wvalid | bus.arvalid
-        m.d.comb += self.awake.eq(arrives | self.write.valid | self.read.valid | bus.bvalid | bus.rvalid)
+        waits = self.write.valid | self._written | self.read.valid
+        m.d.comb += self.awake.eq(arrives | waits | bus.bvalid | bus.rvalid)
         return m
 
     def _elaborate_write(self, m: Module) -> None:
@@ -92,24 +94,24 @@ class AxiLiteSlave(wiring.Component):
             bus.awready.eq(~address_held),
             bus.wready.eq(~data_held),
         ]
-        # `write.valid` is `address_held & data_held & ~bvalid`, from a flip-flop: all registers' checks begin with it.
+        # `write.valid` is `address_held & data_held`, while no answer waits, from a flip-flop: all registers' checks
+        # begin with it.
         ends = write.valid & write.done
-        m.d.sync += write.valid.eq(
-            (address_held | bus.awvalid) & (data_held | bus.wvalid) & ~(bus.bvalid & ~bus.bready) & ~ends
-        )
+        answers = ends | self._written | (bus.bvalid & ~bus.bready)
+        m.d.sync += [
+            write.valid.eq((address_held | bus.awvalid) & (data_held | bus.wvalid) & ~answers),
+            self._written.eq(ends),
+        ]
         with m.If(bus.awvalid & bus.awready):
             m.d.sync += [address_held.eq(1), write.address.eq(bus.awaddr[2:])]
         with m.If(bus.wvalid & bus.wready):
             m.d.sync += [data_held.eq(1), write.data.eq(bus.wdata), write.strobe.eq(bus.wstrb)]
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
-        with m.If(write.valid & write.done):
-            m.d.sync += [
-                address_held.eq(0),
-                data_held.eq(0),
-                bus.bvalid.eq(1),
-                bus.bresp.eq(write.error << 1),
-            ]
+        with m.If(ends):
+            m.d.sync += [address_held.eq(0), data_held.eq(0)]
+        with m.If(self._written):
+            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(write.error << 1)]
 
     def _elaborate_read(self, m: Module) -> None:
         bus, read = self.bus, self.read

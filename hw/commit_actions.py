@@ -111,6 +111,10 @@ class CommitActions(wiring.Component):
         """
         return self._key_matches() & ~self._map_wrong
 
+    def _is_there(self):
+        """Return whether the wanted expert is resident or on its way in the selected slot."""
+        return self._finds() & (self._traits.here | self._traits.on_its_way)
+
     def _abort(self, m, why):
         self._log_slot(m, Kind.ABORT, why)
         self._stop_transfer(m)

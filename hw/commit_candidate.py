@@ -21,7 +21,7 @@ class CandidateCommits(CommitActions):
             m.next = "CANDIDATE"
         with m.State("CANDIDATE"):
             outcome, there = Signal(Filter), Signal()
-            m.d.comb += [self._looks.eq(1), self.queue.inserting.eq(1)]
+            m.d.comb += self._looks.eq(1)
             self._filter(m, outcome, there, in_reach & ~self.quiesced)
             with m.If(there):
                 m.d.comb += [
@@ -38,11 +38,10 @@ class CandidateCommits(CommitActions):
     def _filter(self, m, outcome, there, in_time):
         """Decide; whether the expert is `there`, resident or in flight, is known last."""
         traits, queue = self._traits, self.queue
-        matches = self._finds()
         waits_or_drops = queue.found | self.budget.exhausted | queue.drop_self
-        queued = in_time & ~waits_or_drops & ~(matches & (traits.here | traits.on_its_way))
+        queued = in_time & ~waits_or_drops & ~self._is_there()
         m.d.comb += [
-            there.eq(in_time & matches & (traits.here | traits.on_its_way)),
+            there.eq(in_time & self._is_there()),
             queue.insert.eq(queued),
             self.budget.count_up.eq(queued),
         ]

@@ -49,12 +49,14 @@ class IntakeSignature(wiring.Signature):
 
 
 class QueueSignature(wiring.Signature):
-    """The prefetch queue, seen from the commit port; the answers to `entry` come a cycle later."""
+    """The prefetch queue, seen from the commit port; the answers to `entry` come a cycle later.
+
+    `entry` stays through the cycle after `insert`.
+    """
 
     def __init__(self, config: UnitConfig):
         super().__init__(
             {
-                "inserting": Out(1),
                 "insert": Out(1),
                 "entry": Out(queue_entry_layout(config)),
                 "found": In(1),

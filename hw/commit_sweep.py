@@ -36,6 +36,9 @@ class SweepCommits(CommitActions):
 
     def _sweep(self, m):
         config = self._config
+        # `_slot + 1`, counted up before the register: the way from there to the next row that is read is long.
+        following = Signal(config.slot_bits + 1, init=1)
+        m.d.sync += following.eq(self._next_slot + 1)
         with m.State("END"):
             self._log(m, Kind.END, deadline=self.current)
             m.d.comb += [self.directory.end_event.eq(1), self.intake.event_end.eq(1)]
@@ -45,8 +48,6 @@ class SweepCommits(CommitActions):
             with m.If(self.settings.evict_at_event_end):
                 self._start_sweep(m, Sweep.EVENT_END)
         with m.State("SWEEP"):
-            following = Signal(config.slot_bits + 1)
-            m.d.comb += following.eq(self._slot + 1)
             # What a command selects is compared in a cycle of its own.
             with m.If(self._by_command & ~self._compared):
                 self._read_slot(m, self._slot)

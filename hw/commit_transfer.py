@@ -113,14 +113,13 @@ class TransferCommits(CommitActions):
 
     def _drop_present(self, m):
         """Drop a queued prefetch whose expert a demand has brought meanwhile, so that no key gets two slots."""
-        traits = self._traits
         with m.State("PRESENT_KEY"):
             self._read_found(m)
             m.next = "PRESENT"
         with m.State("PRESENT"):
             m.d.comb += self._looks.eq(1)
             m.next = "START"
-            with m.If(self._finds() & (traits.here | traits.on_its_way)):
+            with m.If(self._is_there()):
                 self._log_issue(m, Issue.PRESENT, self._slot)
                 m.d.comb += [
                     self.queue.pop.eq(1),

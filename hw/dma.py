@@ -59,7 +59,7 @@ class DmaLatency(NamedTuple):
 def prefetch_request_layout(config: UnitConfig) -> data.StructLayout:
     """Return the state of the prefetch engine: `valid` while beats of its transfer are not yet requested.
 
-    `most_left`: these are more than half of all.
+    `most_left`: these are more than half of all. The rest counts only with `valid`.
     """
     beats = bits_for(config.slot_beats + 1)
     return data.StructLayout({"valid": 1, "slot": config.slot_bits, "promoted": 1, "beats_left": beats, "most_left": 1})
@@ -90,9 +90,9 @@ class DmaController(wiring.Component):
         Addresses must be multiples of `bus_bytes`; 0 beats end at once as DONE, a refused descriptor as FAILED.
     promote, abort : In({valid, slot})
         The transfer accepted in an earlier cycle that fills this slot becomes demanded, or requests nothing more and
-        ends as drained once its bursts are in. Both hold in the same cycle for bursts not yet on AR. Beats from the
-        next cycle on are discarded. An abort counts until the status is taken, so `drained` may rise while a status
-        waits. Without such a transfer nothing happens.
+        ends as drained once its bursts are in. Both hold from the next cycle on: a burst that is chosen in the same one
+        goes. Beats from the next cycle on are discarded. An abort counts until the status is taken, so `drained` may
+        rise while a status waits. Without such a transfer nothing happens.
     status : Out(stream of status_layout)
         Exactly one for each transfer.
     sink : Out(SinkSignature)
@@ -196,13 +196,12 @@ class DmaController(wiring.Component):
     def _limits(self, m, engines, reader):
         """Bring the live limits into range, one cycle ahead of their use."""
         most = self._config.outstanding
-        outstanding = Signal(bits_for(most + 1), init=1)
         length = Signal(LENGTH_BITS)
         too_many = self.outstanding > most
-        m.d.sync += outstanding.eq(Mux(too_many, most, Mux(self.outstanding == 0, 1, self.outstanding)))
+        m.d.comb += reader.limit.eq(Mux(too_many, most, Mux(self.outstanding == 0, 1, self.outstanding)))
         too_long = self.burst_beats > MAX_BURST_BEATS
         m.d.sync += length.eq(Mux(too_long, MAX_BURST_BEATS - 1, Mux(self.burst_beats == 0, 0, self.burst_beats - 1)))
-        m.d.comb += [reader.limit.eq(outstanding), *(engine.limit.eq(length) for engine in engines)]
+        m.d.comb += [engine.limit.eq(length) for engine in engines]
 
     def _accept(self, m, engines, table):
         config = self._config
@@ -234,7 +233,7 @@ class DmaController(wiring.Component):
         ]
 
     def _address_channel(self, m, engines, table, reader, again):
-        """Put the first burst in order on AR; a pulse of this cycle counts already."""
+        """Put the first burst in order on AR."""
         m.submodules.choice = chooser = BurstChoice(config=self._config)
         choice = chooser.choice
         # A burst whose error shows this cycle may come into the queue: it goes ahead of all others.
@@ -249,21 +248,23 @@ class DmaController(wiring.Component):
             *(burst.eq(engine.burst) for burst, engine in zip(chooser.bursts, engines, strict=True)),
             chooser.demanded.eq(table.demanded),
             chooser.stopped.eq(table.stopped),
-            chooser.promote.eq(self.promote),
-            chooser.abort.eq(self.abort),
             engines[PREFETCH].take.eq(choice.prefetch),
             engines[DEMAND].take.eq(choice.demand),
             again.r_en.eq(choice.repeat | choice.drop),
-            table.dropped.valid.eq(choice.drop),
-            table.dropped.transfer.eq(chooser.repeated.transfer),
             reader.push.valid.eq(choice.valid),
             reader.push.id.eq(choice.demanded),
             reader.push.burst.eq(chooser.burst),
             reader.accepted.eq(self.axi.arvalid & self.axi.arready),
             reader.accepted_id.eq(self.axi.arid),
         ]
+        # The table hears of it a cycle later: the choice is known late, and all entries ask for it. After a timeout it
+        # has no bursts left that could be dropped.
+        m.d.sync += [
+            table.dropped.valid.eq(choice.drop & ~self.timed_out),
+            table.dropped.transfer.eq(chooser.repeated.transfer),
+        ]
         for taken, engine in zip(table.taken, engines, strict=True):
-            m.d.comb += [
+            m.d.sync += [
                 taken.valid.eq(engine.take),
                 taken.transfer.eq(engine.burst.transfer),
                 taken.last.eq(engine.last),

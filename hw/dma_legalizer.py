@@ -31,13 +31,14 @@ class BurstLegalizer(wiring.Component):
     active : Out(1)
         Beats are left to be requested.
     valid, burst, last : Out
-        The next burst; `last` if nothing is left after it. They stay until `take` or `stop`, or a change of `limit`.
+        The next burst; `last` if nothing is left after it. They stay until `take` or `stop`, or a change of `limit`;
+        without `valid` they mean nothing.
     take : In(1)
         The burst is requested; only with `valid`.
     stop : In(1)
         Forget what is left.
     beats_left, beats_total : Out
-        Beats not yet requested (0 unless `active`), and of the whole descriptor.
+        Beats not yet requested (0 unless `active`), and of the whole descriptor while `active`.
     most_left : Out(1)
         More than half of all beats are not yet requested.
     """
@@ -77,7 +78,7 @@ class BurstLegalizer(wiring.Component):
         ]
         if self._config.segments > 1:
             self._more, self._ends_piece = Signal.like(self.descriptor.more), Signal()
-        with m.If(self.load):
+        with m.If(~self.active):
             self._start(m, rest, settled)
             m.d.sync += most.eq(1)
         with m.Elif(self.take):
@@ -100,9 +101,10 @@ class BurstLegalizer(wiring.Component):
         return m
 
     def _start(self, m, rest, settled):
+        """Take over what is on offer: whether there is something is known late, and reaches one flip-flop alone."""
         address_bits = word_bits(self._config)
         m.d.sync += [
-            self.active.eq(self.descriptor.beats != 0),
+            self.active.eq(self.load & (self.descriptor.beats != 0)),
             settled.eq(0),
             rest.eq(self.descriptor.beats - 1),
             self.beats_total.eq(self.descriptor.beats),
@@ -118,7 +120,7 @@ class BurstLegalizer(wiring.Component):
             return rest + 1, rest - self.burst.length
         left = Signal.like(self.beats_left)
         left_after = left - self.burst.length - 1
-        with m.If(self.load):
+        with m.If(~self.active):
             m.d.sync += left.eq(self.descriptor.beats)
         with m.Elif(self.take):
             m.d.sync += left.eq(left_after)
@@ -126,9 +128,9 @@ class BurstLegalizer(wiring.Component):
 
     def _next_piece(self, m, rest):
         """Keep the pieces to come, and go on with the first of them when a burst takes the last beats of one."""
-        with m.If(self.load):
+        with m.If(~self.active):
             m.d.sync += [
-                self.active.eq((self.descriptor.beats != 0) & ~self.descriptor.refused),
+                self.active.eq(self.load & (self.descriptor.beats != 0) & ~self.descriptor.refused),
                 rest.eq(self.descriptor.piece_beats - 1),
                 self._more.eq(self.descriptor.more),
             ]

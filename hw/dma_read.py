@@ -28,9 +28,9 @@ class ReadTracker(wiring.Component):
     accepted, accepted_id : In(1)
         The address channel took a burst of this ID.
     limit : In
-        Bursts that may be under way at once, 1 to `outstanding`.
+        Bursts that may be under way at once from the next cycle on, 1 to `outstanding`.
     room : Out(1)
-        Fewer than `limit` bursts are under way.
+        Fewer than `limit` bursts are under way, from a flip-flop.
     rvalid, rid, rdata, rresp, rlast : In
         The read data channel.
     aborted : In
@@ -60,7 +60,7 @@ class ReadTracker(wiring.Component):
                 "accepted": In(1),
                 "accepted_id": In(1),
                 "limit": In(bits_for(config.outstanding + 1)),
-                "room": Out(1),
+                "room": Out(1, init=1),
                 "rvalid": In(1),
                 "rid": In(1),
                 "rdata": In(config.bus_bytes * 8),
@@ -132,7 +132,14 @@ class ReadTracker(wiring.Component):
         count_bits = bits_for(self._config.outstanding + 1)
         count = Signal(count_bits)
         m.d.sync += count.eq(count + self.push.valid - end)
-        m.d.comb += self.room.eq(count < self.limit)
+        # A push is known late in a cycle: what it makes of the count only selects.
+        fewer = {more: Signal(name=f"fewer_{more}") for more in (-1, 0, 1)}
+        m.d.comb += [
+            fewer[-1].eq(count <= self.limit),
+            fewer[0].eq(count < self.limit),
+            fewer[1].eq(count + 1 < self.limit),
+        ]
+        m.d.sync += self.room.eq(Mux(self.push.valid, Mux(end, fewer[0], fewer[1]), Mux(end, fewer[-1], fewer[0])))
         awaited = []
         for rid in range(2):
             accepted = Signal(count_bits, name=f"accepted_{rid}")

@@ -61,7 +61,8 @@ class TransferTable(wiring.Component):
     more than the other entries.
 
     Latency: two cycles from the last event of a transfer (`ended`, `dropped`, `abort`) to `status.valid`; flags
-    one cycle. Throughput: one new transfer of each class, one ended and one dropped burst, and one status a cycle.
+    one cycle. `taken` and `dropped` may be told a cycle late, both alike, but `dropped` not after `fail`. Throughput:
+    one new transfer of each class, one ended and one dropped burst, and one status a cycle.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ class TransferTable(wiring.Component):
         What follows from it, in the same cycle: the burst is to be fetched again; or the transfer fails now.
     promote, abort : In(slot_pulse)
     fail : In(1)
-        Pulse, not with `taken` or `ended`: every transfer that still waits for memory has failed and waits no more.
+        Pulse, not with `ended`: every transfer that still waits for memory has failed and waits no more.
     retries : In(4)
         Bursts of one transfer that may be fetched again.
     aborted, stopped, demanded : Out, a bit for each entry
@@ -136,6 +137,9 @@ class TransferTable(wiring.Component):
         """Elaborate."""
         m = Module()
         entries = [_Transfer.create(self._config, index) for index in range(transfer_count(self._config))]
+        self._taken = [
+            Cat(pulse.valid & (pulse.transfer == index) for pulse in self.taken) for index in range(len(entries))
+        ]
         self._choose_entries(m, entries)
         exhausted = Signal(len(entries))
         m.d.comb += [
@@ -145,7 +149,7 @@ class TransferTable(wiring.Component):
             self.demanded.eq(Cat(entry.demanded for entry in entries)),
             self.busy.eq(Cat(entry.valid for entry in entries).any()),
             self.demand_busy.eq(Cat(entry.valid & entry.demanded for entry in entries).any()),
-            self.waits.eq(Cat(self._unfinished(entry) for entry in entries).any()),
+            self.waits.eq(Cat(self._unfinished(index, entry) for index, entry in enumerate(entries)).any()),
         ]
         erring = self.ended.valid & self.ended_error & ~self.stopped.bit_select(self.ended.transfer, 1)
         none_left = exhausted.bit_select(self.ended.transfer, 1)
@@ -176,8 +180,9 @@ class TransferTable(wiring.Component):
             ),
         ]
 
-    def _unfinished(self, entry: _Transfer) -> ValueLike:
-        return entry.valid & (entry.requesting | (entry.bursts != 0))
+    def _unfinished(self, index: int, entry: _Transfer) -> ValueLike:
+        """Return whether it waits for memory; after an abort its last burst may not have been counted yet."""
+        return entry.valid & (entry.requesting | (entry.bursts != 0) | self._taken[index].any())
 
     def _follow(self, m, index: int, entry: _Transfer):
         def hit(pulse) -> ValueLike:
@@ -185,8 +190,7 @@ class TransferTable(wiring.Component):
 
         named = [pulse.valid & entry.valid & (pulse.slot == entry.slot) for pulse in (self.promote, self.abort)]
         ended_for_good = hit(self.ended) & ~self.again
-        # Which burst is requested or dropped is known late in the cycle; what each engine has to offer is not.
-        taken = Cat(hit(pulse) for pulse in self.taken)
+        taken = self._taken[index]
         left = Signal.like(entry.bursts, name=f"left_{index}")
         m.d.comb += left.eq(entry.bursts - ended_for_good)
         m.d.sync += entry.bursts.eq(Mux(taken.any(), left + 1, Mux(hit(self.dropped), left - 1, left)))
@@ -200,7 +204,7 @@ class TransferTable(wiring.Component):
             m.d.sync += entry.demanded.eq(1)
         with m.If(named[1]):
             m.d.sync += [entry.aborted.eq(1), entry.requesting.eq(0)]
-        with m.If(self.fail & self._unfinished(entry)):
+        with m.If(self.fail & self._unfinished(index, entry)):
             m.d.sync += [entry.failed.eq(1), entry.requesting.eq(0), entry.bursts.eq(0)]
         # Cleared while free rather than when opened, which is known late in the cycle; `bursts` ends at 0 by itself.
         with m.If(~entry.valid):
@@ -232,24 +236,28 @@ class TransferTable(wiring.Component):
 
         Return a bit for each entry: its status is on offer.
         """
-        complete = Cat(entry.valid & ~entry.requesting & (entry.bursts == 0) for entry in entries)
+        complete = Cat(entry.valid & ~self._unfinished(index, entry) for index, entry in enumerate(entries))
         batch = Signal(len(entries))
-        first = Signal(len(entries))
+        first, next_first = Signal(len(entries)), Signal(len(entries))
+        slot = Signal(self._config.slot_bits)
         remaining = Signal(len(entries))
         following = Signal(len(entries))
         m.d.comb += [
             remaining.eq(batch & ~Mux(self.status.ready, first, 0)),
             following.eq(Mux(remaining.any(), remaining, complete & ~batch)),
+            next_first.eq(_first_set(following)),
         ]
+        named = (Mux(which, entry.slot, 0) for which, entry in zip(next_first, entries, strict=True))
         m.d.sync += [
             batch.eq(following),
-            first.eq(_first_set(following)),
+            first.eq(next_first),
+            slot.eq(_any_of(named)),
             self.status.valid.eq(following.any()),
         ]
         payload = self.status.payload
         failed = Cat(entry.failed for entry in entries) & first
         m.d.comb += [
-            payload.slot.eq(_any_of(Mux(which, entry.slot, 0) for which, entry in zip(first, entries, strict=True))),
+            payload.slot.eq(slot),
             payload.fill.eq(Mux(failed.any(), Fill.FAILED, Fill.DONE)),
             payload.drained.eq((self.aborted & first).any()),
         ]

@@ -31,7 +31,7 @@ class EventIntake(wiring.Component):
     route : In(stream)
         Router beats; at most one a cycle is taken, none from event close to `event_end`.
     topk_layer : Out, topk_value : In
-        Combinational look-up of a layer's live top-k, 0 to `max_top_k`.
+        Combinational look-up of a layer's live top-k, 0 to `max_top_k`; constant while an event of it is open.
     n_layers, n_experts : In
         Live geometry, at most the generated one.
     apply : Out
@@ -96,6 +96,7 @@ class EventIntake(wiring.Component):
         self._in_event = Signal(config.max_experts)
         self._in_token = Signal(config.max_experts)
         self._n_contributed = Signal(bits_for(config.max_top_k + 1))
+        self._top_k = Signal.like(self.topk_value)  # of the layer that is known
         self._layer_known = Signal()
         self._begun = Signal()
         self._can_push = Signal()
@@ -117,7 +118,10 @@ class EventIntake(wiring.Component):
                 & (~self._layer_known | (beat.layer == self.layer))
                 & ~self._in_token.bit_select(beat.expert, 1)
             ),
-            self._contributes.eq(self._is_valid & (self._n_contributed < self.topk_value)),
+            # The selected top-k is known late in the cycle: of a token's first expert it asks only whether it is 0.
+            self._contributes.eq(
+                self._is_valid & Mux(self._n_contributed == 0, self.topk_value.any(), self._n_contributed < self._top_k)
+            ),
             self._is_new.eq(self._contributes & ~self._in_event.bit_select(beat.expert, 1)),
             self.fault.eq(self._do_beat & ~self._is_valid | self._cut_off),
             self.query_member.eq(self._in_event.bit_select(self.query_expert, 1)),
@@ -179,7 +183,7 @@ class EventIntake(wiring.Component):
         with m.If(~self._begun):
             m.d.sync += self.sequence_start.eq(beat.sequence_start)
         with m.If(~self._layer_known & (beat.layer < self.n_layers)):
-            m.d.sync += [self.layer.eq(beat.layer), self._layer_known.eq(1)]
+            m.d.sync += [self.layer.eq(beat.layer), self._layer_known.eq(1), self._top_k.eq(self.topk_value)]
         with m.If(self._is_valid):
             m.d.sync += self._in_token.bit_select(beat.expert, 1).eq(1)
         with m.If(self._contributes):

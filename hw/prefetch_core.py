@@ -204,7 +204,6 @@ class PrefetchCore(wiring.Component):
         m.submodules.grants = grants = in_control(config, grants)
         self._misses = misses
         m.d.comb += [
-            queue.inserting.eq(commit.queue.inserting),
             queue.insert.valid.eq(commit.queue.insert),
             queue.insert.entry.eq(commit.queue.entry),
             queue.current.eq(commit.current),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 
-from .counters import CounterFile
 from .register_map import WORD_BITS, Access, Register
 from .register_segments import SegmentRegisters
 from .register_storage import WINDOWS
@@ -25,11 +24,8 @@ class RegisterReads(TableRegisters, SegmentRegisters):
         table = Signal()
         in_counters, counter = self._element(read.address, "COUNTER")
         m.d.comb += self.counters.index.eq(counter)
-        # No read while a snapshot is being taken, so that none asked for after it shows the one before.
-        taking = Signal(CounterFile.snapshot_latency - 1)
-        m.d.sync += taking.eq(Cat(self.counters.snapshot, taking))
         with m.FSM():
-            with m.State("SELECT"), m.If(read.valid & ~taking.any()):
+            with m.State("SELECT"), m.If(read.valid):
                 found = self._select(m, word)
                 m.d.sync += [error.eq(~(found | in_counters)), table.eq(0)]
                 m.next = "ANSWER"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 
-from .register_map import WORD_BITS, RegisterField
+from .register_map import WORD_BITS, Register
 from .register_storage import RegisterStorage
 from .register_words import in_range
 
@@ -31,17 +31,17 @@ class SegmentRegisters(RegisterStorage):
                 with m.If(layer + 1 >= self._stored["n_layers"]):
                     m.d.sync += layer.eq(0)
 
-    def _write_segment(self, m: Module, field: RegisterField, word: int) -> None:
+    def _write_segment(self, m: Module, register: Register, word: int) -> None:
         """Hand a whole word to the table if it is legal, once no read of the table is under way."""
-        write = self._axi.write
+        write, field = self._axi.write, register.fields[0]
         low = word * WORD_BITS
         start, end = max(field.lsb, low), min(field.lsb + field.width, low + WORD_BITS)
         legal = write.strobe.all() & ~write.data[: start - low].any() & ~write.data[end - low :].any()
         if end - start == field.width:
             legal &= in_range(write.data[start - low : end - low], field)
         with m.If(legal):
+            self._take(m, register.name)
             m.d.comb += [
-                write.error.eq(0),
                 write.done.eq(~self._segment_read),
                 self.segments.write.eq(~self._segment_read),
             ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Signal, Value
+from amaranth.hdl import Array, Module, Signal, Value
 from amaranth.lib import data, wiring
 
 from .axi_lite import AxiLiteSlave
@@ -49,6 +49,13 @@ class RegisterStorage(wiring.Component):
         self._weights_written = Signal()
         self._weights_read = Signal()
         self._segment_read = Signal()
+        self._takes: dict[str, list[Signal]] = {}
+
+    def _take(self, m: Module, name: str) -> None:
+        """Say that register `name` takes the word that is being written; one that none takes is an error."""
+        takes = self._takes.setdefault(name, [])
+        takes.append(Signal(name=f"takes_{name.lower()}_{len(takes)}"))
+        m.d.comb += takes[-1].eq(1)
 
     def _word(self, name: str) -> int:
         return self._map[name].offset // WORD_BYTES

@@ -55,8 +55,8 @@ class TableRegisters(RegisterStorage):
             with m.If(legal):
                 if self.config.table_window:
                     m.d.comb += self.tables[0].request.eq(1)
+                self._take(m, "TABLE_DATA")
                 m.d.comb += [
-                    write.error.eq(0),
                     write.done.eq(self._table_ready & ~self._table_busy),
                     self._table_write.eq(self._table_ready & ~self._table_busy),
                 ]
@@ -123,8 +123,8 @@ class TableRegisters(RegisterStorage):
         if self.config.weight_ways:
             legal &= self._stored["table_enable"]
         with m.If(legal):
+            self._take(m, "WEIGHT_DATA")
             m.d.comb += [
-                write.error.eq(0),
                 write.done.eq(self.weights.done & ~self._weights_read),
                 self._weights_written.eq(~self._weights_read),
             ]

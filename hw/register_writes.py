@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from amaranth.hdl import Const, Module
+from amaranth.hdl import Cat, Const, Module, Signal
 
 from .commands import Command
-from .register_map import WORD_BITS, Access, RegisterField
+from .register_map import WORD_BITS, Access, Register
 from .register_segments import SegmentRegisters
 from .register_storage import SEGMENTS, SPECIAL
 from .register_tables import TableRegisters
@@ -29,7 +29,6 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
         }
         m.d.comb += [
             write.done.eq(1),
-            write.error.eq(1),
             self._mask.eq(byte_mask(write.strobe)),
             self._new.eq(write.data & self._mask),
         ]
@@ -41,20 +40,24 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
                 elif register.name in SEGMENTS:
                     for word in range(register.words):
                         with m.Case(self._word(register.name) + word):
-                            self._write_segment(m, register.fields[0], word)
+                            self._write_segment(m, register, word)
                 elif register.name not in SPECIAL and register.fields[0].access is Access.READ_WRITE:
                     for word in range(register.words):
                         with m.Case(self._word(register.name) + word):
-                            self._write_fields(m, register.fields, self._stored, word)
+                            self._write_fields(m, register, self._stored, word)
         with m.If(write.valid):
             self._write_top_k(m)
+        # Each register's check ends in a flip-flop of its own: all of them together are late in the cycle.
+        taken = Signal(sum(map(len, self._takes.values())))
+        m.d.sync += taken.eq(Cat(*self._takes.values()))
+        m.d.comb += write.error.eq(~taken.any())
 
-    def _write_fields(self, m: Module, fields: tuple[RegisterField, ...], stored: Mapping[str, Any], word: int) -> None:
+    def _write_fields(self, m: Module, register: Register, stored: Mapping[str, Any], word: int) -> None:
         """Take word number `word` of a register if no bit outside its fields is set and each is in range.
 
         Each register checks a word of its own: one that is selected by its address first is ready late in the cycle.
         """
-        write = self._axi.write
+        write, fields = self._axi.write, register.fields
         low = word * WORD_BITS
         new = self._new | (compose(fields, stored)[low : low + WORD_BITS] & ~self._mask)
         used, legal = 0, Const(1, 1)
@@ -77,7 +80,7 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
             updates.append((target, Const(1, 1), part))
         unused = ~used & ((1 << WORD_BITS) - 1)
         with m.If(legal & ~(self._new & unused).any()):
-            m.d.comb += write.error.eq(0)
+            self._take(m, register.name)
             for target, written, part in updates:
                 with m.If(written):
                     m.d.sync += target.eq(part)
@@ -85,16 +88,16 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
     def _write_top_k(self, m: Module) -> None:
         inside, layer = self._element(self._axi.write.address, "TOP_K")
         with m.If(inside):
-            self._write_fields(m, self._map["TOP_K"].fields, {"top_k": self._top_k[layer]}, 0)
+            self._write_fields(m, self._map["TOP_K"], {"top_k": self._top_k[layer]}, 0)
 
     def _write_command(self, m: Module) -> None:
-        write, command = self._axi.write, self.command
+        command = self.command
         with m.Switch(self._new):
             with m.Case(0):
-                m.d.comb += write.error.eq(0)
+                self._take(m, "COMMAND")
             for kind in Command:
                 with m.Case(1 << kind), m.If(~command.valid):
-                    m.d.comb += write.error.eq(0)
+                    self._take(m, "COMMAND")
                     m.d.sync += [
                         command.valid.eq(1),
                         command.kind.eq(kind),
@@ -103,10 +106,11 @@ class RegisterWrites(TableRegisters, SegmentRegisters):
                     ]
 
     def _write_counter_control(self, m: Module) -> None:
-        write, counters = self._axi.write, self.counters
+        counters = self.counters
         with m.If(self._new < 4):
-            m.d.comb += [write.error.eq(0), counters.snapshot.eq(self._new[0]), counters.clear.eq(self._new[1])]
+            self._take(m, "COUNTER_CONTROL")
+            m.d.comb += [counters.snapshot.eq(self._new[0]), counters.clear.eq(self._new[1])]
 
     def _write_irq_status(self, m: Module) -> None:
-        write = self._axi.write
-        m.d.comb += write.error.eq(self._new[len(self._irq) :].any())
+        with m.If(~self._new[len(self._irq) :].any()):
+            self._take(m, "IRQ_STATUS")

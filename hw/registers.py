@@ -48,11 +48,11 @@ class RegisterBank(RegisterWrites, RegisterReads):
     (SLVERR).
 
     Latency: a write acts, on `settings` and every other output, two cycles after the later of its AW and
-    W was taken, in the cycle of its BVALID; a read's RVALID comes three cycles after AR. TABLE_DATA
+    W was taken, and its BVALID comes in the cycle after that; a read's RVALID comes three cycles after AR. TABLE_DATA
     waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more. A
-    read waits while a snapshot of the counters is taken, two cycles.
+    read that is asked for when a snapshot's write has been answered finds that snapshot.
     `irq` is 1 one cycle after its cause, and two after a write that is rejected. `topk_value` follows `topk_layer` in
-    the same cycle. Throughput: a write every two cycles, a read every three (TABLE_DATA four).
+    the same cycle. Throughput: a write and a read every three cycles (TABLE_DATA four).
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
         An access is under way or arrives, or the core tells of a fault.
     """
 
-    write_latency = 2
+    write_latency = 3
     """Cycles from the later of AW and W to BVALID."""
     read_latency = 3
     """Cycles from AR to RVALID."""
@@ -133,6 +133,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
         if self.config.segments > 1:
             self._elaborate_segments(m)
         self._elaborate_write(m)
+        self._note_addressing(m)
         self._elaborate_read(m)
         return m
 
@@ -158,9 +159,9 @@ class RegisterBank(RegisterWrites, RegisterReads):
         faults, command = self.faults, self.command
         causes = Signal.like(self._irq)
         cleared = Signal.like(self._irq)
-        rejected = Signal()
-        write = self._axi.write
-        m.d.sync += rejected.eq(write.valid & write.done & write.error)
+        write, written = self._axi.write, Signal()
+        rejected = written & write.error
+        m.d.sync += written.eq(write.valid & write.done)
         m.d.comb += [
             causes.eq(Cat(
                 faults.transfer_error, faults.route_fault, faults.queue_overflow,
@@ -172,18 +173,16 @@ class RegisterBank(RegisterWrites, RegisterReads):
         with m.If(write.valid & taken & (write.address == self._word("IRQ_STATUS"))):
             m.d.comb += cleared.eq(self._new)
         m.d.sync += self._irq.eq(self._irq & ~cleared | causes)
-        moved = Cat(
-            write.address == self._word(name) + word
-            for name in ADDRESSING
-            if name in self._map
-            for word in range(self._map[name].words)
-        ).any()
-        # Whether a write is rejected is known late in its cycle.
-        was_readdressed = Signal()
-        may_be = Signal()
-        m.d.comb += self.readdressed.eq(was_readdressed | (may_be & ~rejected))
-        m.d.sync += [was_readdressed.eq(self.readdressed & ~self.apply), may_be.eq(write.valid & moved)]
         with m.If(faults.transfer_error):
             m.d.sync += [self._failed.layer.eq(faults.layer), self._failed.expert.eq(faults.expert)]
         with m.If(command.valid & command.done):
             m.d.sync += command.valid.eq(0)
+
+    def _note_addressing(self, m: Module) -> None:
+        """Remember until `apply` that a word was taken which says where experts lie."""
+        moved, before = Signal(), Signal()
+        m.d.comb += self.readdressed.eq(moved | before)
+        m.d.sync += [
+            moved.eq(Cat(self._takes.get(name, []) for name in ADDRESSING).any()),
+            before.eq(self.readdressed & ~self.apply),
+        ]

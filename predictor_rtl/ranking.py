@@ -25,6 +25,14 @@ def lowest_set(bits):
     return Mux(bits[0], 0, index)[: bits_for(len(bits))]
 
 
+def any_and_several(bits):
+    """Return whether a bit is set, and whether more than one is: by halves, which is faster than a subtraction."""
+    if len(bits) == 1:
+        return bits[0], Const(0, 1)
+    (low, lows), (high, highs) = (any_and_several(half) for half in (bits[: len(bits) // 2], bits[len(bits) // 2 :]))
+    return low | high, lows | highs | (low & high)
+
+
 class Ranking(wiring.Component):
     """Walks the score levels from `ceiling` to `min_score` and offers the experts found at each.
 
@@ -90,7 +98,9 @@ class Ranking(wiring.Component):
         self._s2_ready = Signal()
         self._s3_group = Signal(range(n_groups))
         self._s3_matched = Signal(GROUP)
-        self._s3_found = Signal()  # an expert matches, so that `valid` begins at flip-flops
+        self._s3_found = Signal()  # an expert matches
+        self._s3_finds = Signal()  # what `_s3_found` becomes
+        self._next_known = Signal(init=1)  # there is an expert after the held one, or none: `valid` begins here
         self._s3_level = Signal(SCORE_BITS)
         self._s3_ready = Signal()
         self._held = Signal()
@@ -107,11 +117,14 @@ class Ranking(wiring.Component):
         self._elaborate_walk(m)
         self._elaborate_groups(m)
         self._elaborate_offer(m)
+        more = self._s0_walks_on | self._s1_stays | self._s2_keeps
         m.d.sync += [
             self._s0_walking.eq(self._s0_walks_on),
             self._s1_valid.eq(self._s1_stays),
             self._s2_found.eq(self._s2_keeps),
-            self._more.eq(self._s0_walks_on | self._s1_stays | self._s2_keeps),
+            self._s3_found.eq(self._s3_finds),
+            self._more.eq(more),
+            self._next_known.eq(self._s3_finds | ~more),
         ]
         with m.If(self.cancel):
             m.d.sync += [
@@ -122,6 +135,7 @@ class Ranking(wiring.Component):
                 self._more.eq(0),
                 self._s3_matched.eq(0),
                 self._s3_found.eq(0),
+                self._next_known.eq(1),
                 self._held.eq(0),
             ]
         return m
@@ -177,10 +191,10 @@ class Ranking(wiring.Component):
         known = Mux(lowest < bound, (1 << GROUP) - 1, Mux(lowest == bound, partial, 0))
         taken = Signal(GROUP)
         m.d.comb += taken.eq(Mux(self._s2_found, self._s2_matched[lowest] & known, 0))
+        m.d.comb += self._s3_finds.eq(Mux(self._s3_ready, taken.any(), self._s3_found))
         with m.If(self._s3_ready):
             m.d.sync += [
                 self._s3_matched.eq(taken),
-                self._s3_found.eq(taken.any()),
                 self._s3_group.eq(lowest),
                 self._s3_level.eq(self._s2_level),
             ]
@@ -194,9 +208,9 @@ class Ranking(wiring.Component):
             rest.eq(matched & (matched - 1)),
             found.eq(self._s3_found),
             do_hold.eq(found & (~self._held | self.ranked.ready)),
-            self._s3_ready.eq((rest == 0) & (do_hold | ~found)),
+            self._s3_ready.eq(~any_and_several(matched)[1] & (do_hold | ~found)),
             found_all.eq(~(self._more | found)),
-            self.ranked.valid.eq(self._held & (found_all | found)),
+            self.ranked.valid.eq(self._held & self._next_known),
             self.ranked.payload.expert.eq(self._held_expert),
             self.ranked.payload.score.eq(self._held_score),
             self.ranked.payload.last.eq(found_all),

@@ -15,6 +15,7 @@ from ..flat_ports import Port
 from ..markdown import code
 from ..register_map import register_map
 from ..register_markdown import offset_text
+from ..registers import RegisterBank
 from ..victim_search import VictimSearch
 from .block_diagram import block_diagram
 from .document import Block, Figure, Heading, Table
@@ -123,8 +124,8 @@ def _times(config: UnitConfig) -> Table:
         ("descriptor", "ARVALID", dma.request),
         ("ARVALID of a transfer's burst", "ARVALID of its next", dma.burst_interval),
         ("last R beat of a transfer", "its status", dma.status),
-        ("AW and W taken", "BVALID", 2),
-        ("AR taken", "RVALID", 3),
+        ("AW and W taken", "BVALID", RegisterBank.write_latency),
+        ("AR taken", "RVALID", RegisterBank.read_latency),
         ("read port taken", "its word", 1),
     ]
     return Table(("from", "to", "cycles"), rows)

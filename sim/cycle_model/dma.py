@@ -69,14 +69,14 @@ def _requests(mem, engine, number, cycle):
 
 @compiled
 def promote(mem, slot, cycle):
-    """Make the prefetch that fills `slot` a demand, from bursts requested in `cycle` on."""
+    """Make the prefetch that fills `slot` a demand, for bursts requested after `cycle`."""
     number = mem[f.SLOT + slot, f.S_ENTRY]
     entry = f.ENTRY + number
     if mem[entry, f.X_DEMANDED]:
         return
     post(mem, cycle + 1, f.CHANGE_DEMAND_BUSY, 1)
     if _requests(mem, f.PREFETCH, number, cycle):
-        cut_plan(mem, cycle)
+        cut_plan(mem, cycle + 1)
         mem[entry, f.X_DEMANDED] = 1
         extend_plan(mem)
     mem[entry, f.X_DEMANDED] = 1
@@ -84,14 +84,14 @@ def promote(mem, slot, cycle):
 
 @compiled
 def abort(mem, slot, cycle):
-    """Stop the transfer that fills `slot`: nothing more is requested from `cycle` on, later beats are discarded."""
+    """Stop the transfer that fills `slot`: nothing more is requested after `cycle`, later beats are discarded."""
     number = mem[f.SLOT + slot, f.S_ENTRY]
     entry, state = f.ENTRY + number, f.ENGINE + f.PREFETCH
     mem[entry, f.X_ABORTED] = 1
     mem[f.R_FIRST_COMPLETE] = -1
     requests = _requests(mem, f.PREFETCH, number, cycle)
     if requests:
-        cut_plan(mem, cycle)
+        cut_plan(mem, cycle + 1)
         mem[state, f.E_ACTIVE] = 0
         mem[state, f.E_READY] = cycle + 1
         mem[entry, f.X_COMPLETE] = max(cycle + ABORTED, mem[state, f.E_LAST] + STATUS)

@@ -70,8 +70,8 @@ class Bench:
             with m.If(port.intake.query_expert == member):
                 m.d.comb += port.intake.query_member.eq(1)
         m.d.comb += [
-            queue.inserting.eq(port.queue.inserting), queue.insert.valid.eq(port.queue.insert),
-            queue.insert.entry.eq(port.queue.entry), queue.current.eq(port.current),
+            queue.insert.valid.eq(port.queue.insert), queue.insert.entry.eq(port.queue.entry),
+            queue.current.eq(port.current),
             queue.pop.eq(port.queue.pop), queue.flush.eq(port.queue.flush),
             port.queue.found.eq(queue.found), port.queue.drop_self.eq(queue.full_drop_self),
             port.queue.drop_last.eq(queue.drop_last), port.queue.head_valid.eq(queue.head.valid),

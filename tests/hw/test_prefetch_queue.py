@@ -1,4 +1,8 @@
-"""Does the prefetch queue keep its order, refuse duplicates and drop the right entry, one cycle later?"""
+"""Does the prefetch queue keep its order, refuse duplicates and drop the right entry, one cycle later?
+
+The queue is used by its rule: an entry stays for the cycle after its insertion, in which nothing is popped, and none
+is asked about in the cycle after a pop.
+"""
 
 import bisect
 import random
@@ -29,15 +33,15 @@ def offer(ctx, dut, entry, *, valid=1):
     wrapped = {**entry, "deadline": entry["deadline"] % 2**32}
     ctx.set(dut.insert.entry, wrapped)
     ctx.set(dut.insert.valid, valid)
-    ctx.set(dut.inserting, valid)
 
 
-def check_state(ctx, dut, queued):
+def check_state(ctx, dut, queued, current):
     assert ctx.get(dut.level) == len(queued)
     assert ctx.get(dut.head.valid) == bool(queued)
     if queued:
         head = {name: ctx.get(dut.head.entry[name]) for name in FIELDS}
         assert head == {**queued[0], "deadline": queued[0]["deadline"] % 2**32}
+        assert ctx.get(dut.due) == (queued[0]["deadline"] <= current)
 
 
 def check_answers(ctx, dut, entry, queued, depth):
@@ -74,6 +78,7 @@ def test_random_operations_match_a_sorted_list(depth, spread, seed):
                 "source": rng.randrange(2),
             }
             action = rng.choices(("insert", "offer", "pop", "flush"), (60, 10, 29, 1))[0]
+            flushed_at_once = rng.random() < 0.02
             offer(ctx, dut, entry, valid=0)
             ctx.set(dut.pop, 0)
             ctx.set(dut.flush, 0)
@@ -82,7 +87,7 @@ def test_random_operations_match_a_sorted_list(depth, spread, seed):
             ctx.set(dut.pop, action == "pop")
             ctx.set(dut.flush, action == "flush")
             found = check_answers(ctx, dut, entry, queued, depth)
-            check_state(ctx, dut, queued)
+            check_state(ctx, dut, queued, current)
             await ctx.tick()
             if action == "insert" and not found:
                 bisect.insort_right(queued, entry, key=order)
@@ -91,7 +96,20 @@ def test_random_operations_match_a_sorted_list(depth, spread, seed):
                 del queued[:1]
             elif action == "flush":
                 queued.clear()
-            check_state(ctx, dut, queued)
+            check_state(ctx, dut, queued, current)
+            while action in ("insert", "pop"):
+                pops_again = action == "pop" and rng.random() < 0.5
+                offer(ctx, dut, entry, valid=0)
+                ctx.set(dut.pop, pops_again)
+                ctx.set(dut.flush, flushed_at_once)
+                await ctx.tick()
+                if flushed_at_once:
+                    queued.clear()
+                elif pops_again:
+                    del queued[:1]
+                check_state(ctx, dut, queued, current)
+                if not pops_again:
+                    break
 
     simulate(config, bench)
 
@@ -99,22 +117,35 @@ def test_random_operations_match_a_sorted_list(depth, spread, seed):
 def test_latency_and_deadlines_127_apart():
     async def bench(ctx, dut):
         ctx.set(dut.current, 1000)
-        far = {"deadline": 1127, "layer": 1, "expert": 2, "score": 9, "source": 1}
-        near = {"deadline": 1000, "layer": 2, "expert": 3, "score": 0, "source": 0}
-        offer(ctx, dut, far, valid=0)
-        await ctx.tick()
-        offer(ctx, dut, far)
-        for _ in range(dut.latency):
-            assert not ctx.get(dut.head.valid), "n - 1"
-            await ctx.tick()
-        check_state(ctx, dut, [far])
-        offer(ctx, dut, far, valid=0)
-        await ctx.tick()
-        assert ctx.get(dut.found), "n"
+        near = {"deadline": 1001, "layer": 2, "expert": 3, "score": 0, "source": 0}
+        far = {"deadline": 1128, "layer": 1, "expert": 2, "score": 9, "source": 1}
+        best = {"deadline": 1001, "layer": 0, "expert": 1, "score": 9, "source": 0}
         offer(ctx, dut, near, valid=0)
         await ctx.tick()
         offer(ctx, dut, near)
+        for _ in range(dut.latency):
+            assert not ctx.get(dut.head.valid), "n - 1"
+            await ctx.tick()
+        check_state(ctx, dut, [near], 1000)
+        offer(ctx, dut, near, valid=0)
         await ctx.tick()
-        check_state(ctx, dut, [near, far])
+        check_state(ctx, dut, [near], 1000)
+        await ctx.tick()
+        assert ctx.get(dut.found), "n + 1"
+        for entry, queued in ((far, [near, far]), (best, [best, near, far])):
+            offer(ctx, dut, entry, valid=0)
+            await ctx.tick()
+            offer(ctx, dut, entry)
+            await ctx.tick()
+            check_state(ctx, dut, queued, 1000)
+            offer(ctx, dut, entry, valid=0)
+            await ctx.tick()
+            check_state(ctx, dut, queued, 1000)
+        ctx.set(dut.current, 1001)
+        for queued in ([best, near, far], [near, far], [far]):
+            check_state(ctx, dut, queued, 1001)
+            ctx.set(dut.pop, 1)
+            await ctx.tick()
+        check_state(ctx, dut, [], 1001)
 
     simulate(TINY, bench)

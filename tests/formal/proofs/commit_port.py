@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Array, Cat, Mux
 from amaranth.lib import data
+from moefetch.hw.config import EVENT_BITS
 from moefetch.hw.records import GrantStatus
 from moefetch.hw.residency import SlotState, flags_layout, key_layout
 from moefetch.hw.victim_search import VictimClass
@@ -45,6 +46,21 @@ class CommitHarness(CommitEnvironment):
         owed = Cat(f.pinned & ~f.released for f in self.flags).any() | (self.n_missed != 0)
         check(m, implies(ended, ~owed))
         self._count_claims(m)
+        self._queue_claims(m)
+
+    def _queue_claims(self, m):
+        """The queue's rule of use: an insertion's entry stays, is for an event to come, and nothing else is done."""
+        queue = self.commit.queue
+        entry = queue.entry.as_value()
+        stays = past(m, entry, "entry_before") == entry
+        inserted = past(m, queue.insert, "inserted")
+        touched = queue.insert | queue.pop | queue.flush
+        popped = past(m, queue.pop, "queue_popped")
+        rested = past(m, ~touched & ~inserted & ~popped, "queue_rested")
+        check(m, implies(queue.insert, rested & stays & ~queue.pop & ~queue.flush))
+        check(m, implies(inserted, stays & ~touched))
+        ahead = (queue.entry.deadline - self.commit.current - 1)[:EVENT_BITS]
+        check(m, implies(queue.insert | inserted, ahead < CONFIG.horizon))
 
     def _count_claims(self, m):
         """`open` is the number of unused prefetches, once the record under way is counted."""
@@ -228,12 +244,13 @@ class CommitHarness(CommitEnvironment):
         return (found == VictimClass.NONE) | (fits & (slot < self.commit.settings.n_slots))
 
 
-SEARCH, ACTIONS, EVENT, TRANSFER, COUNTS = (
+SEARCH, ACTIONS, EVENT, TRANSFER, COUNTS, CANDIDATE = (
     "hw.victim_search",
     "hw.commit_actions",
     "hw.commit_event",
     "hw.commit_transfer",
     "hw.commit_counts",
+    "hw.commit_candidate",
 )
 PROOFS = [
     Proof(
@@ -244,7 +261,7 @@ PROOFS = [
         seed_depth=0,
         seeds=(
             Seed("pinned-is-victim", SEARCH, "with m.If(~flags.pinned & ~coming):", "with m.If(~coming):"),
-            Seed("present-not-looked-for", TRANSFER, "with m.If(self._finds() & (", "with m.If(0 & ("),
+            Seed("present-not-looked-for", TRANSFER, "with m.If(self._is_there()):", "with m.If(0):"),
             Seed("aborted-is-free", ACTIONS, "state=SlotState.DRAINING", "state=SlotState.FREE"),
             Seed("ends-one-early", EVENT, "with m.If(self._unreleased == 1):", "with m.If(self._unreleased <= 2):"),
             Seed(
@@ -252,6 +269,13 @@ PROOFS = [
                 COUNTS,
                 'self._count(m, "evictions")\n                self._count(m, "useless", when=self.record_unused)',
                 'self._count(m, "evictions")',
+            ),
+            Seed("expired-is-inserted", CANDIDATE, "queued = in_time & ", "queued = "),
+            Seed(
+                "candidate-changes-underway",
+                CANDIDATE,
+                "m.d.sync += in_reach.eq(",
+                "m.d.sync += candidate.eq(self.candidate.payload)\n            m.d.sync += in_reach.eq(",
             ),
         ),
     ),

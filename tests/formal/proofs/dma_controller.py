@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Mux, Signal
 from moefetch.hw.config import bits_for
 from moefetch.hw.dma import DmaController
-from moefetch.hw.dma_burst import LINE_BYTES
+from moefetch.hw.dma_burst import LINE_BYTES, transfer_count
 from moefetch.hw.records import Fill
 
 from ..engine import Proof
@@ -59,6 +59,7 @@ class DmaHarness(Harness):
         super().__init__(DmaController(config=CONFIG))
 
     def properties(self, m, probe):
+        self.probe = probe
         self.surroundings(m)
         self.claims(m)
 
@@ -158,6 +159,8 @@ class TransferHarness(DmaHarness):
             implies(ends & ~aborted & (status.payload.fill == Fill.DONE), received == wanted),
             implies(dma.idle, ~opened),
         )
+        for index in range(transfer_count(CONFIG)):
+            check(m, implies(~self.probe[f"table.valid_{index}"], self.probe[f"table.bursts_{index}"] == 0))
         waits = past(m, status.valid & ~status.ready, "status_waits")
         check(m, implies(waits, status.valid & (status.payload.slot == past(m, status.payload.slot, "slot_before"))))
 
@@ -172,7 +175,7 @@ PROOFS = [
         induction=False,
         seeds=(
             Seed("ar-replaced", DMA, "m.If(~axi.arvalid | axi.arready)", "m.If(1)"),
-            Seed("one-too-many", READ, "self.room.eq(count < self.limit)", "self.room.eq(count <= self.limit)"),
+            Seed("one-too-many", READ, "fewer[1].eq(count + 1 < self.limit)", "fewer[1].eq(count < self.limit)"),
         ),
         seed_depth=10,
     ),
@@ -202,7 +205,8 @@ PROOFS = [
         depth=8,
         induction=False,
         seeds=(
-            Seed("ends-early", TABLE, "~entry.requesting & (entry.bursts == 0)", "(entry.bursts == 0)"),
+            Seed("aborted-before-counted", TABLE, " | self._taken[index].any()", ""),
+            Seed("ends-early", TABLE, "(entry.requesting | (entry.bursts != 0)", "((entry.bursts != 0)"),
             Seed(
                 "abort-keeps-data",
                 TABLE,

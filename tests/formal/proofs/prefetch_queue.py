@@ -98,9 +98,11 @@ class NaiveQueue:
 class QueueHarness(Harness):
     """Queue and list side by side.
 
+    The list takes an insertion at once, so what the queue shows of it is right in the next cycle already.
     Assumed: what the commit port keeps to. What is inserted has been there for a cycle, in which the queue was left
-    alone. An insertion's deadline is within the horizon, nothing is inserted and
-    popped at once, and the current event goes on only when no entry is for it or for an earlier one.
+    alone and which followed no insertion and no pop; it stays for another, in which nothing is popped. An insertion's
+    deadline is within the horizon, nothing is inserted and popped at once, and the current event goes on only when no
+    entry is for it or for an earlier one.
     """
 
     def __init__(self):
@@ -119,10 +121,13 @@ class QueueHarness(Harness):
             implies(queue.insert.valid, (ahead < CONFIG.horizon) & ~queue.pop),
             implies(self.advance, ~waits & ~queue.insert.valid & ~queue.pop & ~queue.flush),
         )
-        rests = ~self.advance & ~queue.insert.valid & ~queue.pop & ~queue.flush
         entry = queue.insert.entry.as_value()
-        answers = past(m, rests, "rested") & (past(m, entry, "entry_before") == entry)
-        assume(m, implies(queue.insert.valid, answers & queue.inserting), implies(queue.pop, ~queue.inserting))
+        stays = past(m, entry, "entry_before") == entry
+        self.inserted = inserted = past(m, queue.insert.valid, "inserted")
+        self.popped = popped = past(m, queue.pop, "popped")
+        rests = ~self.advance & ~inserted & ~popped & ~queue.insert.valid & ~queue.pop & ~queue.flush
+        answers = past(m, rests, "rested") & stays
+        assume(m, implies(queue.insert.valid, answers), implies(inserted, stays & ~queue.pop))
         naive = NaiveQueue(m, queue, self.advance)
         head = Signal(queue_entry_layout(CONFIG))
         m.d.comb += [head[name].eq(naive.head[name]) for name in ("layer", "expert", "score", "source")]
@@ -142,9 +147,14 @@ class QueueHarness(Harness):
     def strengthen(self, m, probe):
         """Relate the two states: the queue's entries are the list's, sorted."""
         queue, naive, depth = self.dut, self.naive, CONFIG.queue_depth
-        stored = data.StructLayout({**queue_entry_layout(CONFIG).members, "deadline": DEADLINE_BITS})
-        entries = [probe.view(f"entry_{i}", stored) for i in range(depth)]
-        valids = probe["valids"]
+        entries, valids = self._with_pending(m, probe)
+        ahead = (queue.insert.entry.deadline - queue.current - 1)[:EVENT_BITS]
+        check(
+            m,
+            implies(probe["pending"], self.inserted & (ahead < CONFIG.horizon)),
+            probe["pending_first"] == (probe["pending"] & probe["answered_first"][0]),
+            probe["popping"] == self.popped,
+        )
         places = [Signal(range(depth), name=f"place_{i}") for i in range(depth)]
         check(m, naive.count <= depth)
         ranks = [Signal(len(rank(naive.entries[0])), name=f"rank_{i}") for i in range(depth)]
@@ -170,6 +180,22 @@ class QueueHarness(Harness):
                 same = (entry.layer == other.layer) & (entry.expert == other.expert)
                 check(m, implies(i < naive.count, ~same))
 
+    def _with_pending(self, m, probe):
+        """Return the entries and which are valid, once the shift register has moved as it is about to."""
+        stored = data.StructLayout({**queue_entry_layout(CONFIG).members, "deadline": DEADLINE_BITS})
+        entries = [probe.view(f"entry_{i}", stored) for i in range(CONFIG.queue_depth)]
+        pending, popping, goes_before = probe["pending"], probe["popping"], probe["answered_first"]
+        shown = [Signal(stored, name=f"shown_{i}") for i in range(CONFIG.queue_depth)]
+        for i, entry in enumerate(entries):
+            here = pending & goes_before[i]
+            following = entries[i + 1] if i + 1 < len(entries) else entry
+            stays = data.View(stored, Mux(popping, following, entry))
+            m.d.comb += shown[i].eq(Mux(here, entries[i - 1], stays) if i else stays)
+            with m.If(here & ~goes_before[i - 1] if i else here):
+                m.d.comb += [shown[i][name].eq(self.dut.insert.entry[name]) for name in stored.members]
+        valids = probe["valids"]
+        return shown, Mux(pending, Cat(1, valids), Mux(popping, valids >> 1, valids))
+
 
 MODULE = "hw.prefetch_queue"
 PROOFS = [
@@ -181,9 +207,16 @@ PROOFS = [
         seeds=(
             Seed("score-upward", MODULE, "~side.score", "side.score"),
             Seed("layer-ignored", MODULE, "(entry.layer == new.layer) & ", ""),
-            Seed("level-beyond-full", MODULE, "self.level + ~valids[-1]", "self.level + 1"),
-            Seed("pop-keeps-valid", MODULE, "valids >> 1", "valids"),
+            Seed("level-beyond-full", MODULE, "(pending & ~valids[-1])", "pending"),
+            Seed("pop-keeps-valid", MODULE, "sync += valids.eq(valids >> 1)", "sync += valids.eq(valids)"),
+            Seed("pending-not-first", MODULE, "Mux(self._pending_first, self._new, ", "Mux(0, self._new, "),
+            Seed("popped-still-first", MODULE, "Mux(popping, second, first)", "first"),
+            Seed("popped-still-due", MODULE, "Mux(popping, passed[1], passed[0])", "passed[0]"),
+            Seed("pending-due", MODULE, "~self._pending_first & Mux", "Mux"),
+            Seed("pending-not-shown", MODULE, "valids)[0] | self._pending", "valids)[0]"),
+            Seed("pending-not-flushed", MODULE, " & ~self.flush\n", "\n"),
+            Seed("inserted-though-found", MODULE, "self.insert.valid & ~self.found & ~", "self.insert.valid & ~"),
         ),
-        seed_depth=9,
+        seed_depth=12,
     )
 ]
