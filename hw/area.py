@@ -55,7 +55,7 @@ def emit_part(component: wiring.Component, name: str, config: UnitConfig, folder
     return name, [folder / f"{stem}.v" for stem in texts]
 
 
-def measure_area(config: UnitConfig, folder: Path, say: Say, *, seeds: int = 1) -> dict[str, Any]:
+def measure_area(config: UnitConfig, folder: Path, say: Say, *, seeds: int) -> dict[str, Any]:
     """Return all figures of a unit, as JSON takes them; intermediate files go to `folder`, progress to `say`.
 
     Minutes for each of the placer's `seeds`; the one with the highest clock counts. A unit whose expert SRAM is larger

@@ -39,9 +39,10 @@ class CandidateCommits(CommitActions):
         """Decide; whether the expert is `there`, resident or in flight, is known last."""
         traits, queue = self._traits, self.queue
         waits_or_drops = queue.found | self.budget.exhausted | queue.drop_self
-        queued = in_time & ~waits_or_drops & ~self._is_there()
+        is_there = self._is_there()
+        queued = in_time & ~waits_or_drops & ~is_there
         m.d.comb += [
-            there.eq(in_time & self._is_there()),
+            there.eq(in_time & is_there),
             queue.insert.eq(queued),
             self.budget.count_up.eq(queued),
         ]

@@ -72,6 +72,7 @@ class BurstChoice(wiring.Component):
         stopped = self.stopped.bit_select(self.repeated.transfer, 1)
         repeated = self.repeats & self.repeated_valid
         new = self.go & ~self.repeats
+        first = Mux(choice.of_demand, self.bursts[DEMAND], self.bursts[PREFETCH])
         m.d.comb += [
             choice.repeat.eq(self.go & repeated & ~stopped),
             choice.drop.eq(repeated & stopped),
@@ -81,12 +82,6 @@ class BurstChoice(wiring.Component):
             choice.valid.eq(choice.repeat | choice.prefetch | choice.demand),
             choice.demanded.eq(Mux(self.repeats, repeated_demanded, choice.of_demand | prefetch_demanded)),
             # Not `repeats`, which the decisions begin with: nothing goes while that alone is 1.
-            self.burst.eq(
-                Mux(
-                    self.repeated_valid,
-                    self.repeated,
-                    Mux(choice.of_demand, self.bursts[DEMAND], self.bursts[PREFETCH]),
-                )
-            ),
+            self.burst.eq(Mux(self.repeated_valid, self.repeated, first)),
         ]
         return m

@@ -140,6 +140,11 @@ class TransferTable(wiring.Component):
         self._taken = [
             Cat(pulse.valid & (pulse.transfer == index) for pulse in self.taken) for index in range(len(entries))
         ]
+        # Those that wait for memory; after an abort a transfer's last burst may not have been counted yet.
+        self._unfinished = [
+            entry.valid & (entry.requesting | (entry.bursts != 0) | taken.any())
+            for entry, taken in zip(entries, self._taken, strict=True)
+        ]
         self._choose_entries(m, entries)
         exhausted = Signal(len(entries))
         m.d.comb += [
@@ -149,7 +154,7 @@ class TransferTable(wiring.Component):
             self.demanded.eq(Cat(entry.demanded for entry in entries)),
             self.busy.eq(Cat(entry.valid for entry in entries).any()),
             self.demand_busy.eq(Cat(entry.valid & entry.demanded for entry in entries).any()),
-            self.waits.eq(Cat(self._unfinished(index, entry) for index, entry in enumerate(entries)).any()),
+            self.waits.eq(Cat(self._unfinished).any()),
         ]
         erring = self.ended.valid & self.ended_error & ~self.stopped.bit_select(self.ended.transfer, 1)
         none_left = exhausted.bit_select(self.ended.transfer, 1)
@@ -180,10 +185,6 @@ class TransferTable(wiring.Component):
             ),
         ]
 
-    def _unfinished(self, index: int, entry: _Transfer) -> ValueLike:
-        """Return whether it waits for memory; after an abort its last burst may not have been counted yet."""
-        return entry.valid & (entry.requesting | (entry.bursts != 0) | self._taken[index].any())
-
     def _follow(self, m, index: int, entry: _Transfer):
         def hit(pulse) -> ValueLike:
             return pulse.valid & (pulse.transfer == index)
@@ -204,7 +205,7 @@ class TransferTable(wiring.Component):
             m.d.sync += entry.demanded.eq(1)
         with m.If(named[1]):
             m.d.sync += [entry.aborted.eq(1), entry.requesting.eq(0)]
-        with m.If(self.fail & self._unfinished(index, entry)):
+        with m.If(self.fail & self._unfinished[index]):
             m.d.sync += [entry.failed.eq(1), entry.requesting.eq(0), entry.bursts.eq(0)]
         # Cleared while free rather than when opened, which is known late in the cycle; `bursts` ends at 0 by itself.
         with m.If(~entry.valid):
@@ -236,7 +237,7 @@ class TransferTable(wiring.Component):
 
         Return a bit for each entry: its status is on offer.
         """
-        complete = Cat(entry.valid & ~self._unfinished(index, entry) for index, entry in enumerate(entries))
+        complete = Cat(entry.valid & ~waits for entry, waits in zip(entries, self._unfinished, strict=True))
         batch = Signal(len(entries))
         first, next_first = Signal(len(entries)), Signal(len(entries))
         slot = Signal(self._config.slot_bits)

@@ -205,7 +205,7 @@ PROOFS = [
         depth=8,
         induction=False,
         seeds=(
-            Seed("aborted-before-counted", TABLE, " | self._taken[index].any()", ""),
+            Seed("aborted-before-counted", TABLE, " | taken.any()", ""),
             Seed("ends-early", TABLE, "(entry.requesting | (entry.bursts != 0)", "((entry.bursts != 0)"),
             Seed(
                 "abort-keeps-data",
