@@ -295,6 +295,24 @@ def test_latency_of_writes_and_reads():
     run(body)
 
 
+def test_a_write_waits_while_the_answer_before_it_is_not_taken():
+    async def body(ctx, dut, axi):
+        for signal, value in (
+            (dut.bus.awaddr, axi.offsets["HOLD_CYCLES"]), (dut.bus.wstrb, 15), (dut.bus.wdata, 1),
+            (dut.bus.awvalid, 1), (dut.bus.wvalid, 1), (dut.bus.bready, 0),
+        ):  # fmt: skip
+            ctx.set(signal, value)
+        await ctx.tick()
+        ctx.set(dut.bus.wdata, 2)
+        await ctx.tick().repeat(20)
+        assert ctx.get(dut.bus.bvalid) and ctx.get(dut.settings.hold_cycles) == 1
+        ctx.set(dut.bus.bready, 1)
+        await ctx.tick().repeat(RegisterBank.write_latency)
+        assert ctx.get(dut.settings.hold_cycles) == 2
+
+    run(body)
+
+
 def test_writes_and_reads_take_three_cycles_each():
     async def stream(ctx, dut, valids, answer, cycles):
         for name in valids:
