@@ -1,6 +1,6 @@
 """The platforms that stand for Verilog emission, so that parts can tell it from simulation."""
 
-from amaranth import ClockSignal, Instance, Module, Value
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Value
 from amaranth.lib.memory import Memory
 
 RAM_MODULE = "moefetch_ram_1r1w"
@@ -27,19 +27,25 @@ class WrappedMemories(VerilogPlatform):
             raise NotImplementedError("a memory must read on a clock edge, old data on a collision, and begin as 0")
         if read.domain != write.domain:
             raise NotImplementedError("a memory's ports must have one clock")
+        # A memory of one row has no address; the wrapper's has one bit, at 0.
+        address_bits = max(1, len(read.addr))
         m = Module()
         m.submodules.wrapper = Instance(
             RAM_MODULE,
             p_WIDTH=len(Value.cast(read.data)),
             p_DEPTH=memory.depth,
-            p_ADDR_BITS=len(read.addr),
+            p_ADDR_BITS=address_bits,
             p_LANES=len(write.en),
             i_clk=ClockSignal(read.domain),
             i_ren=read.en,
-            i_raddr=read.addr,
+            i_raddr=_widened(read.addr, address_bits),
             o_rdata=Value.cast(read.data),
             i_wen=write.en,
-            i_waddr=write.addr,
+            i_waddr=_widened(write.addr, address_bits),
             i_wdata=Value.cast(write.data),
         )
         return m
+
+
+def _widened(address: Value, bits: int) -> Value:
+    return address if len(address) == bits else Cat(address, Const(0, bits - len(address)))

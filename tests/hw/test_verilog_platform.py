@@ -19,7 +19,7 @@ CYCLES = 300
 
 
 class Table(wiring.Component):
-    """A memory of 5 words of 12 bits in three lanes, and its ports."""
+    """A memory of words of 12 bits in three lanes, and its ports."""
 
     ren: In(1)
     raddr: In(3)
@@ -28,9 +28,13 @@ class Table(wiring.Component):
     waddr: In(3)
     wdata: In(12)
 
+    def __init__(self, depth):
+        self.depth = depth
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=12, depth=5, init=[])
+        m.submodules.memory = memory = Memory(shape=12, depth=self.depth, init=[])
         read, write = memory.read_port(), memory.write_port(granularity=4)
         m.d.comb += [
             read.en.eq(self.ren), read.addr.eq(self.raddr), self.rdata.eq(read.data),
@@ -39,26 +43,26 @@ class Table(wiring.Component):
         return m
 
 
-def traffic():
+def traffic(depth):
     """Return (ren, raddr, wen, waddr, wdata) a cycle; many of the reads and writes are of one row."""
     rng = random.Random(3)
     return [
         (
             rng.randrange(2),
-            rng.randrange(5),
+            rng.randrange(depth),
             rng.choice((0, 7, rng.randrange(8))),
-            rng.randrange(5),
+            rng.randrange(depth),
             rng.getrandbits(12),
         )
         for _ in range(CYCLES)
     ]
 
 
-def in_amaranth():
-    table, found = Table(), []
+def in_amaranth(depth):
+    table, found = Table(depth), []
 
     async def bench(ctx):
-        for row in traffic():
+        for row in traffic(depth):
             for signal, value in zip((table.ren, table.raddr, table.wen, table.waddr, table.wdata), row, strict=True):
                 ctx.set(signal, value)
             await ctx.tick()
@@ -71,14 +75,14 @@ def in_amaranth():
     return found
 
 
-def in_icarus(folder):
+def in_icarus(folder, depth):
     config = UNIT_PRESETS["tiny"]
-    verilog, _ = render_module(Table(), name="table_of", config=config, platform=WrappedMemories())
+    verilog, _ = render_module(Table(depth), name="table_of", config=config, platform=WrappedMemories())
     assert wrappers_in(verilog) == [RAM_MODULE] and " memory [" not in verilog
     rows = "\n".join(
         f"    ren = {ren}; raddr = {raddr}; wen = {wen}; waddr = {waddr}; wdata = {wdata};"
         ' @(negedge clk) $display("%0d", rdata);'
-        for ren, raddr, wen, waddr, wdata in traffic()
+        for ren, raddr, wen, waddr, wdata in traffic(depth)
     )
     bench = (
         "module bench; reg clk = 0, ren; reg [2:0] raddr, waddr, wen; reg [11:0] wdata; wire [11:0] rdata;\n"
@@ -92,8 +96,9 @@ def in_icarus(folder):
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="iverilog is not installed")
-def test_the_wrapper_behaves_as_the_memory(tmp_path):
-    assert in_icarus(tmp_path) == in_amaranth()
+@pytest.mark.parametrize("depth", [5, 1])
+def test_the_wrapper_behaves_as_the_memory(tmp_path, depth):
+    assert in_icarus(tmp_path, depth) == in_amaranth(depth)
 
 
 def two_reads(memory):
