@@ -13,7 +13,10 @@ WORD_ADDRESS_BITS = 10
 
 
 class WordWriteSignature(wiring.Signature):
-    """A write of one word, seen from the AXI side; `valid` stays until `done`; `error` counts in the cycle after it."""
+    """A write of one word, seen from the AXI side.
+
+    `valid` stays until `done`. In the cycle after it `ended` is 1, and `error` counts.
+    """
 
     def __init__(self):
         super().__init__(
@@ -23,6 +26,7 @@ class WordWriteSignature(wiring.Signature):
                 "data": Out(32),
                 "strobe": Out(4),
                 "done": In(1),
+                "ended": Out(1),
                 "error": In(1),
             }
         )
@@ -77,12 +81,11 @@ class AxiLiteSlave(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build both directions."""
         m = Module()
-        self._written = Signal()
         self._elaborate_write(m)
         self._elaborate_read(m)
         bus = self.bus
         arrives = bus.awvalid | bus.wvalid | bus.arvalid
-        waits = self.write.valid | self._written | self.read.valid
+        waits = self.write.valid | self.write.ended | self.read.valid
         m.d.comb += self.awake.eq(arrives | waits | bus.bvalid | bus.rvalid)
         return m
 
@@ -97,10 +100,10 @@ class AxiLiteSlave(wiring.Component):
         # `write.valid` is `address_held & data_held`, while no answer waits, from a flip-flop: all registers' checks
         # begin with it.
         ends = write.valid & write.done
-        answers = ends | self._written | (bus.bvalid & ~bus.bready)
+        answers = ends | write.ended | (bus.bvalid & ~bus.bready)
         m.d.sync += [
             write.valid.eq((address_held | bus.awvalid) & (data_held | bus.wvalid) & ~answers),
-            self._written.eq(ends),
+            write.ended.eq(ends),
         ]
         with m.If(bus.awvalid & bus.awready):
             m.d.sync += [address_held.eq(1), write.address.eq(bus.awaddr[2:])]
@@ -110,7 +113,7 @@ class AxiLiteSlave(wiring.Component):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(ends):
             m.d.sync += [address_held.eq(0), data_held.eq(0)]
-        with m.If(self._written):
+        with m.If(write.ended):
             m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(write.error << 1)]
 
     def _elaborate_read(self, m: Module) -> None:

@@ -4,8 +4,9 @@ from amaranth import Array, Const, Signal
 from amaranth.lib import wiring
 
 from .config import EVENT_BITS
+from .key_map import key_layout
 from .records import Kind
-from .residency import SlotState, key_layout
+from .residency import SlotState
 
 
 class CommitActions(wiring.Component):

@@ -27,8 +27,9 @@ from .interfaces import (
     record_layout,
     status_layout,
 )
+from .key_map import key_layout
 from .records import Sweep
-from .residency import TICK_BITS, DirectoryRowsSignature, DirectorySignature, key_layout
+from .residency import TICK_BITS, DirectoryRowsSignature, DirectorySignature
 from .segment_walk import WalkSignature
 from .settings import settings_layout
 from .victim_search import SearchSignature

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -22,6 +21,7 @@ from .interfaces import (
     status_layout,
     transfer_key,
 )
+from .late_queue import LateQueue
 from .watchdog import TIMEOUT_BITS, Watchdog
 
 PULSES = (
@@ -165,14 +165,13 @@ class DmaController(wiring.Component):
         engines = [BurstLegalizer(config=config) for _ in range(2)]
         m.submodules.prefetch_engine, m.submodules.demand_engine = engines
         # Bursts under way and bursts in here never exceed `outstanding`, since none is requested while one is here.
-        again = SyncFIFOBuffered(width=burst_layout(config).size, depth=config.outstanding + 1)
+        again = LateQueue(shape=burst_layout(config), depth=config.outstanding + 1)
         m.submodules.again = ResetInserter(self.timed_out)(again)
 
         # That the queue is not empty, from a flip-flop: the choice between its burst and others hangs on it.
         self._repeats = Signal()
-        leaves = again.r_rdy & again.r_en
-        stay = (again.level > 1) | ((again.level == 1) & ~leaves)
-        m.d.sync += self._repeats.eq(~self.timed_out & (again.w_en | stay))
+        stay = (again.level > 1) | ((again.level == 1) & ~(again.oldest.valid & again.oldest.ready))
+        m.d.sync += self._repeats.eq(~self.timed_out & (again.push | stay))
 
         if config.pages_tables:
             ended = reader.ended.valid & reader.ended.error
@@ -224,10 +223,16 @@ class DmaController(wiring.Component):
                     table.opened[which].refused.eq(refused),
                 ]
         request = engines[PREFETCH]
+        # The table's `demanded` of this transfer, while there is one; a flip-flop of its own needs no selection.
+        self._promoted = Signal()
+        with m.If(~request.active):
+            m.d.sync += self._promoted.eq(0)
+        with m.Elif(self.promote.valid & (self.promote.slot == request.burst.slot)):
+            m.d.sync += self._promoted.eq(1)
         m.d.comb += [
             self.prefetch_request.valid.eq(request.active),
             self.prefetch_request.slot.eq(request.burst.slot),
-            self.prefetch_request.promoted.eq(table.demanded.bit_select(request.burst.transfer, 1)),
+            self.prefetch_request.promoted.eq(self._promoted),
             self.prefetch_request.beats_left.eq(request.beats_left),
             self.prefetch_request.most_left.eq(request.most_left),
         ]
@@ -241,16 +246,18 @@ class DmaController(wiring.Component):
         m.d.comb += [
             chooser.go.eq(reader.room & ~held & (~self.axi.arvalid | self.axi.arready)),
             chooser.repeats.eq(self._repeats),
-            chooser.repeated_valid.eq(again.r_rdy),
-            chooser.repeated.eq(again.r_data),
+            chooser.repeated_valid.eq(again.oldest.valid),
+            chooser.repeated.eq(again.oldest.payload),
             chooser.active.eq(Cat(engine.active for engine in engines)),
             chooser.ready.eq(Cat(engine.valid for engine in engines)),
             *(burst.eq(engine.burst) for burst, engine in zip(chooser.bursts, engines, strict=True)),
+            chooser.promoted.eq(self._promoted),
             chooser.demanded.eq(table.demanded),
             chooser.stopped.eq(table.stopped),
             engines[PREFETCH].take.eq(choice.prefetch),
             engines[DEMAND].take.eq(choice.demand),
-            again.r_en.eq(choice.repeat | choice.drop),
+            again.oldest.ready.eq(choice.repeat | choice.drop),
+            reader.coming.eq(chooser.active.any() | self._repeats),
             reader.push.valid.eq(choice.valid),
             reader.push.id.eq(choice.demanded),
             reader.push.burst.eq(chooser.burst),
@@ -302,8 +309,9 @@ class DmaController(wiring.Component):
             table.ended.valid.eq(ended.valid),
             table.ended.transfer.eq(ended.burst.transfer),
             table.ended_error.eq(ended.error),
-            again.w_en.eq(table.again),
-            again.w_data.eq(ended.burst),
+            again.offer.eq(ended.valid & ended.error),
+            again.word.eq(ended.burst),
+            again.push.eq(table.again),
             self.error_response.eq(ended.valid & ended.error),
             self.beat_demand.eq(reader.beat_used & reader.beat_id),
             self.beat_prefetch.eq(reader.beat_used & ~reader.beat_id),

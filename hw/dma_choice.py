@@ -37,6 +37,8 @@ class BurstChoice(wiring.Component):
         Bursts wait to be fetched again; the first of them is on `repeated`. Not `repeated_valid` without `repeats`.
     active, ready, bursts : In, one for each engine
         The engine has beats left to request; its next burst is cut, and is this one.
+    promoted : In(1)
+        The prefetch engine's transfer is demanded.
     demanded, stopped : In, a bit for each transfer
         As `TransferTable` tells them.
     choice : Out(choice_layout)
@@ -55,6 +57,7 @@ class BurstChoice(wiring.Component):
                 "active": In(2),
                 "ready": In(2),
                 "bursts": In(data.ArrayLayout(burst, 2)),
+                "promoted": In(1),
                 "demanded": In(transfer_count(config)),
                 "stopped": In(transfer_count(config)),
                 "choice": Out(choice_layout()),
@@ -66,9 +69,7 @@ class BurstChoice(wiring.Component):
         """Elaborate."""
         m = Module()
         choice = self.choice
-        repeated_demanded, prefetch_demanded = (
-            self.demanded.bit_select(burst.transfer, 1) for burst in (self.repeated, self.bursts[PREFETCH])
-        )
+        repeated_demanded = self.demanded.bit_select(self.repeated.transfer, 1)
         stopped = self.stopped.bit_select(self.repeated.transfer, 1)
         repeated = self.repeats & self.repeated_valid
         new = self.go & ~self.repeats
@@ -76,11 +77,11 @@ class BurstChoice(wiring.Component):
         m.d.comb += [
             choice.repeat.eq(self.go & repeated & ~stopped),
             choice.drop.eq(repeated & stopped),
-            choice.of_demand.eq(self.active[DEMAND] & ~(self.active[PREFETCH] & prefetch_demanded)),
+            choice.of_demand.eq(self.active[DEMAND] & ~(self.active[PREFETCH] & self.promoted)),
             choice.demand.eq(new & choice.of_demand & self.ready[DEMAND]),
             choice.prefetch.eq(new & ~choice.of_demand & self.active[PREFETCH] & self.ready[PREFETCH]),
             choice.valid.eq(choice.repeat | choice.prefetch | choice.demand),
-            choice.demanded.eq(Mux(self.repeats, repeated_demanded, choice.of_demand | prefetch_demanded)),
+            choice.demanded.eq(Mux(self.repeats, repeated_demanded, choice.of_demand | self.promoted)),
             # Not `repeats`, which the decisions begin with: nothing goes while that alone is 1.
             self.burst.eq(Mux(self.repeated_valid, self.repeated, first)),
         ]

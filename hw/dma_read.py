@@ -2,12 +2,12 @@
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .config import UnitConfig, bits_for
 from .dma_burst import LENGTH_BITS, burst_layout, transfer_count
 from .interfaces import SinkSignature
+from .late_queue import LateQueue
 
 
 class ReadTracker(wiring.Component):
@@ -24,7 +24,9 @@ class ReadTracker(wiring.Component):
     Members
     -------
     push : In
-        {valid, id, burst}: a burst is on its way to the address channel; only with `room`.
+        {valid, id, burst}: a burst is on its way to the address channel; only with `room` and `coming`.
+    coming : In(1)
+        A burst may be pushed in this cycle.
     accepted, accepted_id : In(1)
         The address channel took a burst of this ID.
     limit : In
@@ -57,6 +59,7 @@ class ReadTracker(wiring.Component):
         super().__init__(
             {
                 "push": In(data.StructLayout({"valid": 1, "id": 1, "burst": burst})),
+                "coming": In(1),
                 "accepted": In(1),
                 "accepted_id": In(1),
                 "limit": In(bits_for(config.outstanding + 1)),
@@ -109,14 +112,15 @@ class ReadTracker(wiring.Component):
         heads, overdue = [], []
         for rid in range(2):
             # One place more than bursts: the queue's output register counts as a place of its own.
-            queue = SyncFIFOBuffered(width=layout.size, depth=self._config.outstanding + 1)
+            queue = LateQueue(shape=layout, depth=self._config.outstanding + 1)
             m.submodules[f"queue_{rid}"] = queue
             m.d.comb += [
-                queue.w_data.eq(self.push.burst),
-                queue.w_en.eq(self.push.valid & (self.push.id == rid)),
-                queue.r_en.eq(pop & (self.rid == rid)),
+                queue.offer.eq(self.coming & self.room),
+                queue.word.eq(self.push.burst),
+                queue.push.eq(self.push.valid & (self.push.id == rid)),
+                queue.oldest.ready.eq(pop & (self.rid == rid)),
             ]
-            heads.append(queue.r_data)
+            heads.append(queue.oldest.payload)
             left = Signal.like(queue.level, name=f"overdue_{rid}")
             ends = pop & (self.rid == rid)
             with m.If(self.void):

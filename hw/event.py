@@ -2,12 +2,12 @@
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .config import EVENT_BITS, SCORE_BITS, UnitConfig, bits_for
 from .interfaces import event_stream, member_layout, route_layout
+from .late_queue import LateQueue
 from .watchdog import TIMEOUT_BITS, Watchdog
 
 
@@ -186,20 +186,25 @@ class EventIntake(wiring.Component):
             m.d.sync += [self.layer.eq(beat.layer), self._layer_known.eq(1), self._top_k.eq(self.topk_value)]
         with m.If(self._is_valid):
             m.d.sync += self._in_token.bit_select(beat.expert, 1).eq(1)
+        # Set again for an expert that merges: whether it is new is known later still.
         with m.If(self._contributes):
-            m.d.sync += self._n_contributed.eq(self._n_contributed + 1)
-        with m.If(self._is_new):
             m.d.sync += [
+                self._n_contributed.eq(self._n_contributed + 1),
                 self._in_event.bit_select(beat.expert, 1).eq(1),
-                self.n_members.eq(self.n_members + 1),
             ]
+        with m.If(self._is_new):
+            m.d.sync += self.n_members.eq(self.n_members + 1)
         with m.If(beat.token_last | beat.last):
             m.d.sync += [self._in_token.eq(0), self._n_contributed.eq(0)]
         with m.If(beat.last):
             m.d.sync += self.closed.eq(1)
 
     def _elaborate_members(self, m):
-        """Store new members in router order."""
+        """Store new members in router order.
+
+        A beat is written before it is known to be one: if it is none, the next member overwrites it. While all experts
+        are members there is no next place, and the address would be the first one's.
+        """
         beat = self.route.payload
         layout = data.StructLayout({"expert": self._config.expert_bits, "score": SCORE_BITS})
         m.submodules.members = members = Memory(shape=layout, depth=self._config.max_experts, init=[])
@@ -209,7 +214,7 @@ class EventIntake(wiring.Component):
             write.addr.eq(self.n_members),
             write.data.expert.eq(beat.expert),
             write.data.score.eq(beat.score),
-            write.en.eq(self._do_beat & self._is_new),
+            write.en.eq(self.route.valid & ~self.closed & (self.n_members != self._config.max_experts)),
             read.addr.eq(self.member_index),
             self.member_expert.eq(read.data.expert),
             self.member_score.eq(read.data.score),
@@ -218,9 +223,10 @@ class EventIntake(wiring.Component):
     def _elaborate_event_stream(self, m):
         """Queue new members, and every last beat, for the predictors."""
         beat = self.route.payload
-        layout = member_layout(self._config)
-        member = Signal(layout)
-        m.submodules.waiting = waiting = SyncFIFOBuffered(width=layout.size, depth=self._config.max_experts + 1)
+        waiting = LateQueue(shape=member_layout(self._config), depth=self._config.max_experts + 1)
+        m.submodules.waiting = waiting
+        member = waiting.word
+        connect(m, waiting.oldest, flipped(self.event))
         m.d.comb += [
             member.event.eq(self.number),
             member.layer.eq(
@@ -231,10 +237,7 @@ class EventIntake(wiring.Component):
             member.sequence_start.eq(Mux(self._begun, self.sequence_start, beat.sequence_start)),
             member.member.eq(self._is_new & ~self._cut_off),
             member.last.eq(beat.last | self._cut_off),
-            waiting.w_data.eq(member),
-            waiting.w_en.eq(self._do_beat & (self._is_new | beat.last) | self._cut_off),
-            self._can_push.eq(waiting.w_rdy),
-            self.event.valid.eq(waiting.r_rdy),
-            self.event.payload.eq(waiting.r_data),
-            waiting.r_en.eq(self.event.ready),
+            waiting.offer.eq(~self.closed & (self.route.valid | self._begun)),
+            waiting.push.eq(self._do_beat & (self._is_new | beat.last) | self._cut_off),
+            self._can_push.eq(waiting.has_room),
         ]

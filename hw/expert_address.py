@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from .config import UnitConfig
+from .key_map import key_layout
 from .register_map import PAGE_BYTES
-from .residency import key_layout
 from .settings import settings_layout
 
 PAGE_BITS = exact_log2(PAGE_BYTES)

@@ -2,7 +2,6 @@
 
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from .budget import BudgetCounter
@@ -28,6 +27,7 @@ from .interfaces import (
     record_layout,
     route_layout,
 )
+from .late_queue import LateQueue
 from .page_channel import PageChannel
 from .predictor_bank import PredictorBank
 from .prefetch_queue import PrefetchQueue
@@ -197,12 +197,9 @@ class PrefetchCore(wiring.Component):
     def _connect_queues(self, m):
         """Connect the prefetch queue, the misses of the open event and the grants on their way out."""
         config, commit, queue = self._config, self._commit, self._queue
-        misses = SyncFIFOBuffered(width=config.expert_bits, depth=config.max_experts)
-        m.submodules.misses = misses = in_control(config, misses)
-        grant = grant_layout(config)
-        grants = SyncFIFOBuffered(width=grant.size, depth=config.max_experts)
-        m.submodules.grants = grants = in_control(config, grants)
-        self._misses = misses
+        self._misses = misses = LateQueue(shape=config.expert_bits, depth=config.max_experts)
+        self._grants = grants = LateQueue(shape=grant_layout(config), depth=config.max_experts)
+        m.submodules.misses, m.submodules.grants = in_control(config, misses), in_control(config, grants)
         m.d.comb += [
             queue.insert.valid.eq(commit.queue.insert),
             queue.insert.entry.eq(commit.queue.entry),
@@ -216,23 +213,24 @@ class PrefetchCore(wiring.Component):
             commit.queue.head_valid.eq(queue.head.valid),
             commit.queue.head.eq(queue.head.entry),
             commit.queue.due.eq(queue.due),
-            misses.w_en.eq(commit.misses.push),
-            misses.w_data.eq(commit.misses.pushed),
-            misses.r_en.eq(commit.misses.pop),
-            commit.misses.head_valid.eq(misses.r_rdy),
-            commit.misses.head.eq(misses.r_data),
-            commit.misses.empty.eq(misses.level == 0),
-            grants.w_en.eq(commit.grant.valid),
-            grants.w_data.eq(commit.grant.payload),
+            misses.offer.eq(commit.classifying),
+            misses.word.eq(commit.misses.pushed),
+            misses.push.eq(commit.misses.push),
+            misses.oldest.ready.eq(commit.misses.pop),
+            commit.misses.head_valid.eq(misses.oldest.valid),
+            commit.misses.head.eq(misses.oldest.payload),
+            commit.misses.empty.eq(misses.empty),
+            grants.offer.eq(commit.busy),
+            grants.word.eq(commit.grant.payload),
+            grants.push.eq(commit.grant.valid),
             commit.grant.ready.eq(1),
         ]
-        self._hand_out(m, grants)
+        self._hand_out(m)
         connect(m, flipped(self.release), commit.release)
 
-    def _hand_out(self, m, grants):
+    def _hand_out(self, m):
         """Connect the grants on their way out to the port, through the expert mapping unit if there is one."""
-        config, out = self._config, self.grant
-        self._grants = grants
+        config, out, grants = self._config, self.grant, self._grants.oldest
         if config.mapping_window:
             m.submodules.mapping = mapping = ExpertMapping(config=config)
             connect(m, mapping.grant, flipped(self.grant))
@@ -244,7 +242,7 @@ class PrefetchCore(wiring.Component):
                 self._stalls.bank_awaited.eq(mapping.held),
             ]
             out = mapping.granted
-        m.d.comb += [out.valid.eq(grants.r_rdy), out.payload.eq(grants.r_data), grants.r_en.eq(out.ready)]
+        m.d.comb += [out.valid.eq(grants.valid), out.payload.eq(grants.payload), grants.ready.eq(out.ready)]
 
     def _connect_dma(self, m):
         dma, commit = self._dma, self._commit
@@ -284,7 +282,7 @@ class PrefetchCore(wiring.Component):
         queued = self._queue.head.valid & ~commit.quiesced
         m.d.comb += [
             pages.base.eq(self.settings.table_base),
-            pages.hold.eq(dma.requesting | (self._misses.level != 0) | queued),
+            pages.hold.eq(dma.requesting | ~self._misses.empty | queued),
             pages.cache.eq(self._active.cache),
             pages.prot.eq(self._active.prot),
             predictors.page_control.enable.eq(self.settings.table_enable),
@@ -314,7 +312,7 @@ class PrefetchCore(wiring.Component):
             stalls.classifying.eq(commit.classifying),
             stalls.demand_busy.eq(dma.demand_busy),
             stalls.blocked.eq(commit.blocked),
-            stalls.misses_queued.eq(self._misses.level != 0),
+            stalls.misses_queued.eq(~self._misses.empty),
             stalls.bank_lost.eq(conflicts.any()),
             counters.flushed.eq(counts.flushed),
             counters.conflicts.eq(sum(conflicts[port] for port in range(config.n_pe))),
@@ -378,11 +376,11 @@ class PrefetchCore(wiring.Component):
         """Tell when a gated part acts, or has a reason to, other than a register access."""
         intake, merge, commit, dma = self._intake, self._merge, self._commit, self._dma
         arrives = self.route.valid | self.hint.valid | self.release.valid | dma.status.valid | self.command.valid
-        leaves = self._grants.r_rdy & self._grants.r_en
+        leaves = self._grants.oldest.valid & self._grants.oldest.ready
         passes = intake.event.valid | merge.candidate.valid | self._predictors.busy
         commits = commit.busy | commit.classifying | commit.record_valid | commit.renewing | intake.watching
-        issues = (self._misses.r_rdy & dma.demand.ready & ~commit.blocked) | (
-            self._queue.head.valid & (self._misses.level == 0) & dma.prefetch.ready & ~commit.quiesced
+        issues = (self._misses.oldest.valid & dma.demand.ready & ~commit.blocked) | (
+            self._queue.head.valid & self._misses.empty & dma.prefetch.ready & ~commit.quiesced
         )
         if self._config.parity:
             commits |= commit.scrubbing

@@ -1,10 +1,10 @@
-"""The register bank's read side: selects a word, then answers."""
+"""The register bank's read side: selects a word, picks it up, then answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from .register_map import WORD_BITS, Access, Register
 from .register_segments import SegmentRegisters
@@ -17,7 +17,7 @@ class RegisterReads(TableRegisters, SegmentRegisters):
     """Answers reads; latencies as `RegisterBank` states."""
 
     def _elaborate_read(self, m: Module) -> None:
-        """Select and register a word, then answer; the counter file and the tables answer in the meantime."""
+        """Select a word, register it, then answer; the counter file and the tables answer in the meantime."""
         read = self._axi.read
         word = Signal(WORD_BITS)
         error = Signal()
@@ -26,12 +26,15 @@ class RegisterReads(TableRegisters, SegmentRegisters):
         m.d.comb += self.counters.index.eq(counter)
         with m.FSM():
             with m.State("SELECT"), m.If(read.valid):
-                found = self._select(m, word)
+                selected, found = self._select(m)
                 m.d.sync += [error.eq(~(found | in_counters)), table.eq(0)]
-                m.next = "ANSWER"
+                m.next = "PICK"
                 self._select_table(m, error, table)
                 if self.config.segments > 1:
                     self._select_segment(m, error)
+            with m.State("PICK"):
+                m.d.sync += word.eq(selected)
+                m.next = "ANSWER"
             if self.config.has_weights:
                 self._read_weights(m, word)
             if self.config.segments > 1:
@@ -52,21 +55,27 @@ class RegisterReads(TableRegisters, SegmentRegisters):
                         m.d.comb += read.data.eq(self._table_word(port))
                 m.next = "SELECT"
 
-    def _select(self, m: Module, word: Signal) -> Value:
-        """Register the word at the read address, for all registers but counters and tables; return if there is one."""
+    def _select(self, m: Module) -> tuple[Value, Value]:
+        """Register which word the read address names, of all registers but counters and tables.
+
+        Return that word, from the next cycle on, and whether there is one: an address has more loads than any other
+        net here, and ends in a flip-flop for each word.
+        """
         address = self._axi.read.address
-        selected, found = Signal(WORD_BITS), Signal()
-        with m.Switch(address):
-            for register in self._map.values():
-                if register.name in (*WINDOWS, "COUNTER", "TOP_K"):
-                    continue
+        words: dict[int, Value] = {}
+        for register in self._map.values():
+            if register.name not in (*WINDOWS, "COUNTER", "TOP_K"):
                 value = compose(register.fields, self._sources(register))
                 for index in range(register.words):
-                    with m.Case(self._word(register.name) + index):
-                        m.d.comb += [selected.eq(value[index * WORD_BITS :]), found.eq(1)]
-        inside, layer = self._element(address, "TOP_K")
-        m.d.sync += word.eq(selected | Mux(inside, self._top_k[layer], 0))
-        return found | inside
+                    words[self._word(register.name) + index] = value[index * WORD_BITS :][:WORD_BITS]
+        named = Cat(address == place for place in words)
+        in_top_k, layer = self._element(address, "TOP_K")
+        of_words, of_top_k = Signal(len(words)), Signal()
+        m.d.sync += [of_words.eq(named), of_top_k.eq(in_top_k)]
+        selected = Mux(of_top_k, self._top_k[layer], 0)
+        for chosen, value in zip(of_words, words.values(), strict=True):
+            selected |= Mux(chosen, value, 0)
+        return selected, named.any() | in_top_k
 
     def _sources(self, register: Register) -> dict[str, Value]:
         """Return what each field of a register reads as."""

@@ -48,11 +48,10 @@ class RegisterBank(RegisterWrites, RegisterReads):
     (SLVERR).
 
     Latency: a write acts, on `settings` and every other output, two cycles after the later of its AW and
-    W was taken, and its BVALID comes in the cycle after that; a read's RVALID comes three cycles after AR. TABLE_DATA
-    waits besides until the predictor is ready, and its table on chip, and a read of it takes one cycle more. A
-    read that is asked for when a snapshot's write has been answered finds that snapshot.
-    `irq` is 1 one cycle after its cause, and two after a write that is rejected. `topk_value` follows `topk_layer` in
-    the same cycle. Throughput: a write and a read every three cycles (TABLE_DATA four).
+    W was taken, and its BVALID comes in the cycle after that; a read's RVALID comes four cycles after AR. TABLE_DATA
+    waits besides until the predictor is ready, and its table on chip. A read that is asked for when a snapshot's write
+    has been answered finds that snapshot. `irq` is 1 one cycle after its cause, and two after a write that is rejected.
+    `topk_value` follows `topk_layer` in the same cycle. Throughput: a write every three cycles, a read every four.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ class RegisterBank(RegisterWrites, RegisterReads):
 
     write_latency = 3
     """Cycles from the later of AW and W to BVALID."""
-    read_latency = 3
+    read_latency = 4
     """Cycles from AR to RVALID."""
 
     def __init__(self, *, config: UnitConfig):
@@ -159,9 +158,8 @@ class RegisterBank(RegisterWrites, RegisterReads):
         faults, command = self.faults, self.command
         causes = Signal.like(self._irq)
         cleared = Signal.like(self._irq)
-        write, written = self._axi.write, Signal()
-        rejected = written & write.error
-        m.d.sync += written.eq(write.valid & write.done)
+        write = self._axi.write
+        rejected = write.ended & write.error
         m.d.comb += [
             causes.eq(Cat(
                 faults.transfer_error, faults.route_fault, faults.queue_overflow,

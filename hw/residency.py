@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from .config import EVENT_BITS, UnitConfig, bits_for
 from .events_ahead import EventsAhead, ahead_bits
-from .parity import is_wrong, stored_array, stored_bits, stored_word, word_of
+from .key_map import KeyMap, key_layout
+from .parity import is_wrong, stored_array, stored_word, word_of
 
 TICK_BITS = 32
 """Width of the recency counter; at 10^6 slot searches and releases a second it wraps after an hour."""
@@ -23,11 +24,6 @@ class SlotState(IntEnum):
     RESIDENT = 2
     DRAINING = 3
     """Its transfer was aborted and still has bursts under way."""
-
-
-def key_layout(config: UnitConfig) -> data.StructLayout:
-    """Return a key: one expert of one layer."""
-    return data.StructLayout({"layer": config.layer_bits, "expert": config.expert_bits})
 
 
 def flags_layout() -> data.StructLayout:
@@ -160,27 +156,25 @@ class ResidencyDirectory(wiring.Component):
         rows = config.slots // config.scan_lanes
         widths = {"keys": key_layout(config).size, "ticks": TICK_BITS, "stamps": EVENT_BITS}
         shapes = {name: stored_array(config, width, config.scan_lanes) for name, width in widths.items()}
-        self.contents = {
-            "slot_of_key": MemoryData(
-                shape=stored_bits(config, config.slot_bits), depth=config.max_layers << config.expert_bits, init=[]
-            )
-        } | {name: MemoryData(shape=shape, depth=rows, init=[]) for name, shape in shapes.items()}
+        self._key_map = KeyMap(config=config)
+        self.contents = {"slot_of_key": self._key_map.contents} | {
+            name: MemoryData(shape=shape, depth=rows, init=[]) for name, shape in shapes.items()
+        }
         super().__init__({"port": In(DirectorySignature(config))})
 
     def elaborate(self, platform):
         """Elaborate."""
         m = Module()
         config = self._config
-        m.submodules.slot_of_key = key_map = Memory(self.contents["slot_of_key"])
-        find, enter = key_map.read_port(), key_map.write_port()
-        m.d.comb += [
-            find.addr.eq(Cat(self.port.find_key.expert, self.port.find_key.layer)),
-            self.port.slot_of_key.eq(word_of(config, find.data)),
-            enter.addr.eq(Cat(self.port.key_value.expert, self.port.key_value.layer)),
-            enter.data.eq(stored_word(config, self.port.write_slot)),
-            enter.en.eq(self.port.key_write),
-        ]
         port, rows = self.port, self.port.rows
+        m.submodules.key_map = key_map = self._key_map
+        m.d.comb += [
+            key_map.find.eq(port.find_key),
+            port.slot_of_key.eq(key_map.found),
+            key_map.enter.eq(port.key_write),
+            key_map.key.eq(port.key_value),
+            key_map.slot.eq(port.write_slot),
+        ]
         later = Signal(data.StructLayout({"slot": config.slot_bits, "tick_write": 1, "tick_value": TICK_BITS,
                                           "stamp_write": 1, "stamp_value": EVENT_BITS}))  # fmt: skip
         m.d.sync += [
@@ -194,7 +188,7 @@ class ResidencyDirectory(wiring.Component):
         ]
         if config.parity:
             m.d.comb += [
-                port.map_wrong.eq(is_wrong(config, find.data)),
+                port.map_wrong.eq(key_map.wrong),
                 port.key_wrong.eq(wrong[0]),
                 port.row_wrong.eq(wrong[0] | wrong[1] | wrong[2]),
             ]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from .config import UnitConfig, bits_for
 from .expert_address import ExpertAddress
 from .interfaces import SegmentPortSignature, piece_layout
-from .residency import key_layout
+from .key_map import key_layout
 from .segment_layout import SEGMENT_WORDS, STRIDE_BITS
 from .settings import settings_layout
 

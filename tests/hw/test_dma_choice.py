@@ -24,16 +24,15 @@ def expected(state):
             return "drop", None, None
         return ("repeat", repeated, demanded(repeated)) if state["go"] else None
     active = [bool(state["active"] >> which & 1) for which in range(2)]
-    prefetch = state["bursts"][PREFETCH]
     order = [
-        (PREFETCH, active[PREFETCH] and demanded(prefetch)),
+        (PREFETCH, active[PREFETCH] and state["promoted"]),
         (DEMAND, active[DEMAND]),
         (PREFETCH, active[PREFETCH]),
     ]
     first = next((which for which, wanted in order if wanted), None)
     if first is None or not state["go"] or not state["ready"] >> first & 1:
         return None
-    return ("prefetch", "demand")[first], state["bursts"][first], first == DEMAND or demanded(prefetch)
+    return ("prefetch", "demand")[first], state["bursts"][first], first == DEMAND or state["promoted"]
 
 
 def random_state(rng):
@@ -49,7 +48,7 @@ def random_state(rng):
     return {
         "go": rng.random() < 0.8, "repeats": repeats, "repeated_valid": repeats and rng.random() < 0.8,
         "repeated": burst(), "active": active, "ready": active & rng.randrange(4), "bursts": [burst(), burst()],
-        "demanded": rng.getrandbits(transfers), "stopped": rng.getrandbits(transfers),
+        "promoted": rng.random() < 0.5, "demanded": rng.getrandbits(transfers), "stopped": rng.getrandbits(transfers),
     }  # fmt: skip
 
 

@@ -4,12 +4,13 @@ Every word of every granted expert is compared with memory, and each event's gra
 """
 
 import random
+from itertools import product
 
 import pytest
 from amaranth.hdl import Value
+from moefetch.hw.key_map import ROW_WORDS, key_layout
 from moefetch.hw.parity import stored_bits
 from moefetch.hw.records import Class, GrantStatus, Kind, Sweep
-from moefetch.hw.residency import key_layout
 
 from .core_bench import CONFIG, CoreBench, Surroundings, Unchecked, hint_beats, router_beats
 
@@ -30,7 +31,7 @@ class FlipBench(CoreBench):
     def flip(self, ctx, name, index, bit):
         """Flip a bit of a slot's word, or of a key's in the key map, unless another one is wrong already."""
         contents = self.core._directory.contents[name]
-        lanes = 1 if name == "slot_of_key" else self.config.scan_lanes
+        lanes = ROW_WORDS if name == "slot_of_key" else self.config.scan_lanes
         row = Value.cast(contents[index // lanes])
         width = len(row) // lanes
         place = index % lanes * width
@@ -129,10 +130,10 @@ def test_every_bit_of_the_key_map():
     async def drive(ctx):
         for expert in range(8):
             await bench.event(ctx, 0, [expert])
-        for bit in range(stored_bits(GUARDED, GUARDED.slot_bits)):
+        for expert, bit in product((2, 3), range(stored_bits(GUARDED, GUARDED.slot_bits))):
             told = bench.told
-            bench.flip(ctx, "slot_of_key", 3, bit)
-            assert await bench.event(ctx, 0, [3]) == [Class.MISS]
+            bench.flip(ctx, "slot_of_key", expert, bit)
+            assert await bench.event(ctx, 0, [expert]) == [Class.MISS]
             assert bench.told == told + 1
             assert await bench.event(ctx, 0, [3]) == [Class.HIT_REUSE]
             assert bench.told == told + 1, "the fetch has written it anew"

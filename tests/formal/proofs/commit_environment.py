@@ -6,7 +6,8 @@ from amaranth.lib.wiring import connect
 from moefetch.hw.commit_counts import CommitCounts
 from moefetch.hw.commit_port import CommitPort
 from moefetch.hw.config import bits_for
-from moefetch.hw.residency import ResidencyDirectory, SlotState, flags_layout, key_layout
+from moefetch.hw.key_map import key_layout
+from moefetch.hw.residency import ResidencyDirectory, SlotState, flags_layout
 from moefetch.hw.victim_search import VictimSearch
 
 from ..harness import Harness, assume, implies, past, small

@@ -3,8 +3,9 @@
 from amaranth.hdl import Array, Cat, Mux
 from amaranth.lib import data
 from moefetch.hw.config import EVENT_BITS
+from moefetch.hw.key_map import ROW_WORDS, key_layout
 from moefetch.hw.records import GrantStatus
-from moefetch.hw.residency import SlotState, flags_layout, key_layout
+from moefetch.hw.residency import SlotState, flags_layout
 from moefetch.hw.victim_search import VictimClass
 
 from ..engine import Proof
@@ -45,6 +46,8 @@ class CommitHarness(CommitEnvironment):
         ended = past(m, directory.end_event, "ended")
         owed = Cat(f.pinned & ~f.released for f in self.flags).any() | (self.n_missed != 0)
         check(m, implies(ended, ~owed))
+        # What is pushed into the queues of misses and of grants is offered to them from a register.
+        check(m, implies(commit.misses.push, commit.classifying), implies(commit.grant.valid, commit.busy))
         self._count_claims(m)
         self._queue_claims(m)
 
@@ -87,7 +90,9 @@ class CommitHarness(CommitEnvironment):
 
     def _mapped(self, m, layer, expert, name):
         """Return the slot that the key map holds for a key."""
-        return self.probe.word("storage.slot_of_key", Cat(expert, layer), name)
+        key = Cat(expert, layer)
+        row = self.probe.word("storage.key_map.memory", key // ROW_WORDS, name)
+        return row.as_value().word_select(key % ROW_WORDS, CONFIG.slot_bits)
 
     def _flags_agree(self, m):
         n_slots = self.commit.settings.n_slots
@@ -117,6 +122,7 @@ class CommitHarness(CommitEnvironment):
             implies(self._in("CLOSE"), intake.closed & ~self.open),
             implies(self.classifies | self._in("EXPIRE", "POLICY", "END"), self.open),
             implies(self._in("END"), self.unreleased == 0),
+            implies(self.classifies, self.probe["commit._classifies"]),
             implies(~self.classifies & ~self._in("EXPIRE"), self.member == 0),
             implies(self.classifies, (self.member != 0) & (self.member <= intake.n_members)),
             implies(self.classifies, self.unreleased == intake.n_members),

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Mux, Signal
 from moefetch.hw.config import bits_for
 from moefetch.hw.dma import DmaController
-from moefetch.hw.dma_burst import LINE_BYTES, transfer_count
+from moefetch.hw.dma_burst import LINE_BYTES, burst_layout, transfer_count
 from moefetch.hw.records import Fill
 
 from ..engine import Proof
@@ -159,7 +159,10 @@ class TransferHarness(DmaHarness):
             implies(ends & ~aborted & (status.payload.fill == Fill.DONE), received == wanted),
             implies(dma.idle, ~opened),
         )
+        requested = self.probe.view("prefetch_engine.burst", burst_layout(CONFIG)).transfer
         for index in range(transfer_count(CONFIG)):
+            is_requested = self.probe["prefetch_engine.active"] & (requested == index)
+            check(m, implies(is_requested, self.probe["_promoted"] == self.probe[f"table.demanded_{index}"]))
             check(m, implies(~self.probe[f"table.valid_{index}"], self.probe[f"table.bursts_{index}"] == 0))
         waits = past(m, status.valid & ~status.ready, "status_waits")
         check(m, implies(waits, status.valid & (status.payload.slot == past(m, status.payload.slot, "slot_before"))))

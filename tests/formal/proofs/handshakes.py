@@ -55,8 +55,8 @@ SEEDS = (
     Seed(
         "grant-waits-for-ready",
         "hw.prefetch_core",
-        "out.valid.eq(grants.r_rdy)",
-        "out.valid.eq(grants.r_rdy & out.ready)",
+        "out.valid.eq(grants.valid)",
+        "out.valid.eq(grants.valid & out.ready)",
     ),
     Seed(
         "awready-waits-for-b",

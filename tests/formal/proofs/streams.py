@@ -36,6 +36,7 @@ class EventHarness(Harness):
             m,
             intake.n_members == sum(members[expert] for expert in range(CONFIG.max_experts)),
             implies(intake.closed, ~intake.route.ready),
+            implies(probe["push"], probe["offer"]),
         )
 
 
@@ -123,7 +124,7 @@ class AxiLiteHarness(Harness):
     def strengthen(self, m, probe):
         """A write is asked for exactly while both of its halves are held and no answer waits."""
         held = probe["address_held"] & probe["data_held"]
-        check(m, self.dut.write.valid == (held & ~probe["_written"] & ~self.dut.bus.bvalid))
+        check(m, self.dut.write.valid == (held & ~self.dut.write.ended & ~self.dut.bus.bvalid))
 
 
 PROOFS = [
@@ -202,8 +203,8 @@ PROOFS = [
             Seed(
                 "answer-replaced",
                 "hw.axi_lite",
-                "ends | self._written | (bus.bvalid & ~bus.bready)",
-                "ends | self._written",
+                "ends | write.ended | (bus.bvalid & ~bus.bready)",
+                "ends | write.ended",
             ),
         ),
         quick=True,
