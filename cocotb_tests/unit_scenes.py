@@ -83,7 +83,7 @@ SCENES = {
         must=((Kind.FILL, Fill.FAILED), (Kind.RELEASE, GrantStatus.ERROR), (Kind.FILL, Fill.DONE)),
     ),
     "cut": Scene(HINTS | {"route_timeout": 40}, cut=0.4),
-    "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=24, commands=120, must=(
+    "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=60, commands=300, must=(
         Kind.FLUSH, (Kind.PIN, Sweep.PIN), (Kind.FREE, Sweep.INVALIDATE), (Kind.CANDIDATE, Filter.EXPIRED),
     )),
     "whole_slots": Scene(
