@@ -7,8 +7,9 @@ import warnings
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal, UnusedElaboratable
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.sim import Simulator
 from moefetch.hw.late_queue import LateQueue
+
+from .clocked import run_clocked
 
 WIDTH = 16
 
@@ -24,7 +25,7 @@ def test_it_is_the_librarys_fifo_in_every_cycle(depth, pushes, takes):
     m.submodules.queue, m.submodules.library = ResetInserter(reset)(queue), ResetInserter(reset)(library)
     seen = {"full": 0, "empty": 0, "lost": 0}
 
-    async def run(ctx):
+    async def run(ctx, _):
         for _ in range(1000):
             offer, word, ready = rng.random() < 0.9, rng.getrandbits(WIDTH), rng.random() < takes
             push = offer and rng.random() < pushes
@@ -45,10 +46,7 @@ def test_it_is_the_librarys_fifo_in_every_cycle(depth, pushes, takes):
             seen["lost"] += offer and not push
             await ctx.tick()
 
-    simulator = Simulator(m)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(run)
-    simulator.run()
+    run_clocked(m, run)
     assert seen["full"] > 20 or pushes <= takes
     assert seen["empty"] > 20 or pushes > takes or pushes == 1
     assert seen["lost"] > 20 or pushes == 1
