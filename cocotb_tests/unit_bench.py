@@ -30,6 +30,7 @@ from unit_tables import TABLE_PORT, LoadedTables, golden_rows
 from unit_world import World
 
 PERIOD_NS = 10
+LONGEST = 4  # times a scene's length: so long its outcomes are waited for
 SEEDS = [int(seed) for seed in os.environ["UNIT_SEEDS"].split()]
 OFFSETS, FIELDS = register_offsets(CONFIG), field_table(CONFIG)
 TRANSFER_ERROR, ROUTE_FAULT, QUEUE_OVERFLOW, COMMAND_DONE, CONFIG_ERROR, TRANSFER_TIMEOUT, LAYER_ORDER = (
@@ -58,14 +59,15 @@ class Bench:
         self.registers = self.world.registers
         self.layers, self.events = self._script()
         self.causes = self.expected_causes = self.hint_faults = self.cut = 0
+        self.n_sent = 0
         self.pinned: list[tuple[int, int]] = []
         self.over = False
 
     def _script(self):
-        """Return the layer and the tokens' experts of each event, a few more than are played."""
+        """Return the layer and the tokens' experts of each event, a few more than the longest scene plays."""
         rng, n_layers = self.rng, self.settings["n_layers"]
         layers, events = [0], []
-        while len(layers) < self.scene.n_events + 4:
+        while len(layers) < LONGEST * self.scene.n_events + 4:
             layers.append((layers[-1] + rng.choice((1, 1, 1, 1, 1, 1, 1, 2))) % n_layers)
         for number, layer in enumerate(layers):
             size = min(self.top_k[layer] + rng.choice((0, 0, 1)), self.settings["n_experts"])
@@ -120,9 +122,12 @@ class Bench:
 
     async def _send_events(self):
         rng, world = self.rng, self.world
-        for number in range(self.scene.n_events):
+        for number in range(LONGEST * self.scene.n_events):
+            if number >= self.scene.n_events and not self._unseen():
+                break
             beats = self._beats(number)
             self.model.offer_event(beats)
+            self.n_sent += 1
             cut = bool(self.scene.cut) and rng.random() < self.scene.cut
             sent = [*beats[:-1], beats[-1]._replace(last=not cut)]
             world.route.queue.extend(beat._asdict() for beat in sent)
@@ -134,6 +139,10 @@ class Bench:
             if rng.random() >= self.scene.rush:
                 await self._until(lambda sent=number + 1: world.seen[Kind.END] == sent)
                 await ClockCycles(self.dut.clk, rng.randint(*self.scene.attention))
+
+    def _unseen(self):
+        """Return the outcomes that the scene must have and that did not come yet."""
+        return [sign for sign in self.scene.must if not self.world.seen[sign]]
 
     def _beats(self, number):
         """Return router beats; a wrong one may break any rule, but the first event must begin the first step."""
@@ -234,7 +243,7 @@ class Bench:
     async def _settle(self):
         """Wait until the unit is idle and has nothing to become busy with."""
         world = self.world
-        await self._until(lambda: world.seen[Kind.END] == self.scene.n_events and world.hint.is_empty())
+        await self._until(lambda: world.seen[Kind.END] == self.n_sent and world.hint.is_empty())
         quiet = 0
         while quiet < 4:
             await ClockCycles(self.dut.clk, 60)
@@ -247,7 +256,7 @@ class Bench:
         assert {name: found[name] for name in expected} == expected
         assert not (broken := broken_laws(found)), broken
         others = {
-            "events": scene.n_events, "route_faults": model.faults + self.cut, "error_grants": world.errors,
+            "events": self.n_sent, "route_faults": model.faults + self.cut, "error_grants": world.errors,
             "hint_faults": self.hint_faults if self.settings["hints"] else 0, "demand_issued": world.seen["demand"],
             "bank_conflicts": sum(element.conflicts for element in world.elements), "bursts": world.slave.bursts,
             "layer_skips": world.skips,
@@ -263,7 +272,7 @@ class Bench:
             world.granted - world.errors
         )
         assert not world.memory.strays, "words were fetched that belong to no expert"
-        assert await self._field("event_number") == scene.n_events - 1
+        assert await self._field("event_number") == self.n_sent - 1
         assert (await self._field("failed_layer"), await self._field("failed_expert")) == world.failed_key
         for cause, holds in (
             (TRANSFER_ERROR, world.seen[Kind.FILL, Fill.FAILED]), (ROUTE_FAULT, model.faults + self.cut),
@@ -272,8 +281,7 @@ class Bench:
         ):  # fmt: skip
             self.expected_causes |= cause if holds else 0
         assert (self.causes, self.dut.irq.value) == (self.expected_causes, 0)
-        for sign in scene.must:
-            assert world.seen[sign], f"the scene has no {sign!r}"
+        assert not self._unseen(), f"the scene has none of {self._unseen()}"
         assert model.faults > 0 or not scene.faults
         assert self.cut > 0 or not scene.cut
 
@@ -307,11 +315,9 @@ class Bench:
         assert not (broken := broken_laws(counters)), broken
         traffic = {name: count - self.loading[name] for name, count in self._table_traffic().items()}
         assert {name: counters[name] for name in traffic} == traffic, "counted since the tables were loaded"
-        assert (
-            counters["table_lost"] == 0
-            and counters["table_ahead"]
-            and counters["predictor_wait"] >= counters["table_wait"]
-        )
+        assert counters["table_lost"] == 0 and counters["table_ahead"]
+        if not CONFIG.weight_ways:  # with cached rows table_wait also counts an event behind a waiting prediction
+            assert counters["predictor_wait"] >= counters["table_wait"]
         assert tables.n_failed or not self.scene.transient
         await registers.write(command_writes(CONFIG, "resume"))
 

@@ -25,6 +25,7 @@ if CONFIG.pages_tables:
 class Scene:
     """A run: what is set, how the world behaves, and which records must have come.
 
+    `n_events` events are played, and more, up to four times as many, until every outcome of `must` has come.
     Probabilities: `gap` and `stall` per cycle on our and on the third party's handshakes, `slow` per bus word that
     it waits for some of `latency` cycles, `bad` and `transient` per expert to fail always or for a while, `faults`
     per beat to be a wrong one, `cut` per event that its last beat is not marked, `right` and `wrong` of a hint for
@@ -83,7 +84,7 @@ SCENES = {
         must=((Kind.FILL, Fill.FAILED), (Kind.RELEASE, GrantStatus.ERROR), (Kind.FILL, Fill.DONE)),
     ),
     "cut": Scene(HINTS | {"route_timeout": 40}, cut=0.4),
-    "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=60, commands=300, must=(
+    "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=24, commands=120, must=(
         Kind.FLUSH, (Kind.PIN, Sweep.PIN), (Kind.FREE, Sweep.INVALIDATE), (Kind.CANDIDATE, Filter.EXPIRED),
     )),
     "whole_slots": Scene(
@@ -103,7 +104,8 @@ SCENES = {
 }  # fmt: skip
 if "weights" in CONFIG.predictors:
     SCENES["weights"] = Scene(
-        predictor="weights", n_events=40, rush=0.1, repeat=0.7, must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),),
+        predictor="weights", n_events=24, rush=0.1, attention=(100, 600), repeat=0.7,
+        must=((Kind.CLASSIFY, Class.HIT_ON_TARGET),),
     )  # fmt: skip
 if CONFIG.segments > 1:
     SCENES["wrong_segments"] = Scene(HINTS, wrong_layer=True, bad=0.1, transient=0.3, must=((Kind.FILL, Fill.FAILED),))

@@ -12,6 +12,8 @@ from moefetch.hw.segment_layout import Segment, expert_pieces, segment_words
 from unit_scenes import CONFIG
 from unit_tables import TableMemory
 
+SILENCE = 10_000  # cycles without a record after which a unit hangs
+
 
 class Memory:
     """Holds the pattern in the experts' bytes; slow now and then, with errors on chosen words.
@@ -186,7 +188,7 @@ class World:
         self.grant = Receiver(dut, "grant", ("layer", "expert", "slot", "status"), rng, scene.stall)
         self.elements = [Element(dut, index, self) for index in range(CONFIG.n_pe)]
         self.seen = Counter()
-        self.cycle = self.granted = self.errors = 0
+        self.cycle = self.last_record = self.granted = self.errors = 0
         self.failed_key = (0, 0)
         self.layer = None
         self.skips = 0
@@ -197,8 +199,9 @@ class World:
     def step(self):
         """Handle one cycle."""
         self.cycle += 1
-        assert self.cycle < 30_000, "the unit hangs"
+        assert self.cycle - self.last_record < SILENCE, "the unit hangs"
         if self.dut.record_valid.value == 1:
+            self.last_record = self.cycle
             self._take_record(Record.decode(int(self.dut.record.value)))
         grant = self.grant.step()
         if grant is not None:
