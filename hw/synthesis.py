@@ -138,11 +138,11 @@ def gate_equivalents(sources: list[Path], *, top: str, folder: Path, keep: tuple
     Gates are those that yosys' `abc` maps to, flip-flops count as the tool counts them. Raises ToolError if yosys
     fails.
     """
-    read = "; ".join(f"read_verilog -D SYNTHESIS {path.name}" for path in sources)
-    boxes = "; ".join(f"blackbox {module}" for module in keep)
+    # Without their bodies, as yosys unrolls the loop that clears a memory, for minutes if it has many rows.
+    read = "; ".join(f"read_verilog -D SYNTHESIS {'-lib ' if path.stem in keep else ''}{path.name}" for path in sources)
     stat, netlist = folder / f"{top}.cmos.txt", folder / f"{top}.cmos.json"
     script = (
-        f"{read}; {boxes}; synth -noabc -flatten -top {top}; dfflegalize -cell $_DFF_P_ 01; simplemap; opt_clean; "
+        f"{read}; synth -noabc -flatten -top {top}; dfflegalize -cell $_DFF_P_ 01; simplemap; opt_clean; "
         "abc -g cmos2; opt_clean -purge; "
         f"tee -q -o {stat.name} stat -tech cmos; write_json {netlist.name}"
     )
