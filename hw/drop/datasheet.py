@@ -158,6 +158,8 @@ def _area(area: Mapping[str, Any] | None) -> list[Block]:
         f"{tools}.",
         Table(("part", "logic, gate equivalents", "memory, bits", "label"), rows),
         gates["formula"] + ".",
+        f"The predictor is {gates['share']:.3%} of the unit; with one layer's table on chip it would be "
+        f"{gates['share_with_one_layers_table']:.3%} (modelled).",
     ]
     if "ecp5" in area:
         ecp5 = area["ecp5"]
@@ -167,4 +169,8 @@ def _area(area: Mapping[str, Any] | None) -> list[Block]:
             f"{ecp5['device']}, placed and routed out of context: {ecp5['mhz']} MHz (measured).",
             Table(("part", "LUT4 sites", "label"), used),
         ]
+    else:
+        text.append(
+            "Not placed and routed: the expert SRAM is larger than the block RAM of the ECP5 that is used for it."
+        )
     return text

@@ -46,11 +46,14 @@ def test_seeds_are_handed_on_and_each_is_told(tmp_path, monkeypatch):
         part, clocks = {"logic": 1.0, "memory_bits": 2}, dict.fromkeys(range(1, seeds + 1), 9.0)
         return {
             "tools": {"tool": "1"}, "bounds": [],
-            "gates": {"unit": part, "predictor": part, "share": 0.5, "paper_share": 0.1},
+            "gates": {
+                "unit": part, "predictor": part, "share": 0.5, "share_with_one_layers_table": 0.2, "paper_share": 0.1,
+            },
             "ecp5": {"device": "FPGA", "mhz": 9.0, "unit": {"luts": 4711}, "mhz_of_seeds": clocks},
         }  # fmt: skip
 
     monkeypatch.setattr(area, "measure_area", measured)
-    words = ["bench", "area", "--config", "tiny", "--seeds", "3", "--out", str(tmp_path / "tiny.json")]
+    words = ["bench", "area", "--config", "tiny", "--seeds", "2", "--out", str(tmp_path / "tiny.json")]
     result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0 and "MHz of each seed: 1: 9.0, 2: 9.0, 3: 9.0\n" in result.stdout
+    assert result.exit_code == 0 and "MHz of each seed: 1: 9.0, 2: 9.0\n" in result.stdout
+    assert "predictor: 50.000% of the unit, 20.000% with one layer's" in result.stdout

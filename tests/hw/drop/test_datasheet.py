@@ -17,6 +17,7 @@ AREA = {
     "tools": {"yosys": "1.0"},
     "gates": {
         "unit": {"logic": 1234.5, "memory_bits": 99}, "predictor": {"logic": 100.0, "memory_bits": 9}, "formula": "how",
+        "share": 0.0125, "share_with_one_layers_table": 0.00042,
     },
     "ecp5": {"device": "FPGA", "mhz": 12.3, "parts": {"queue": {"luts": 17}}, "unit": {"luts": 4711}},
 }  # fmt: skip
@@ -66,3 +67,10 @@ def test_what_was_not_measured_is_not_claimed():
 def test_measured_figures_are_labelled_with_their_tools():
     text = sheet(AREA)
     assert "12.3 MHz (measured)" in text and "yosys 1.0" in text and "| whole unit | 4,711 | measured |" in text
+    assert "1.250% of the unit; with one layer's table on chip it would be 0.042% (modelled)" in text
+    assert "Not placed" not in text
+
+
+def test_a_unit_that_no_ecp5_holds_says_so():
+    text = sheet({name: value for name, value in AREA.items() if name != "ecp5"})
+    assert "Not placed and routed" in text and "MHz" not in text and "| predictor | 100 | 9 | measured |" in text
