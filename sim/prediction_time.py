@@ -49,15 +49,10 @@ def slowest_prediction(unit: UnitConfig, policies: Iterable[Policy], top_k: int)
 
 
 def prediction_table(unit: UnitConfig) -> list[tuple[str, int, int]]:
-    """Return (predictor, members, cycles to as many candidates) of a unit's predictors, for events of several sizes."""
+    """Return (predictor, members, cycles to as many candidates) of a unit's predictors, for every power of 2."""
     policies = {policy.predictor: policy for policy in KNOWN_POLICIES.values()}
-    sizes = sorted({1, 2, 4, 8, 16, unit.max_top_k})
-    return [
-        (name, size, prediction_cycles(unit, policies[name], size))
-        for name in unit.predictors
-        for size in sizes
-        if size <= unit.max_experts
-    ]
+    sizes = sorted({1 << power for power in range(unit.max_experts.bit_length())} | {unit.max_top_k})
+    return [(name, size, prediction_cycles(unit, policies[name], size)) for name in unit.predictors for size in sizes]
 
 
 def largest_valid_scale(
