@@ -3,8 +3,8 @@
 from amaranth.sim import Simulator
 
 
-def run_clocked(dut, testbench):
-    """Run `testbench(ctx, dut)` to its end."""
+def run_clocked(dut, testbench, *watchers):
+    """Run `testbench(ctx, dut)` to its end; `watchers(ctx)` only look on."""
     sim = Simulator(dut)
     sim.add_clock(1e-6)
 
@@ -12,4 +12,6 @@ def run_clocked(dut, testbench):
         await testbench(ctx, dut)
 
     sim.add_testbench(run)
+    for watch in watchers:
+        sim.add_process(watch)
     sim.run()

@@ -6,11 +6,14 @@ from .bench import Bench
 
 
 class PagedBench(Bench):
-    """A predictor whose pages lie in a `PageMemory`; `pulses` counts what it tells of them."""
+    """A predictor whose pages lie in a `PageMemory`; `pulses` counts what it tells of them.
 
-    def __init__(self, config, *, memory, retries=0, burst_beats=16, **options):
+    `watchers` are processes that only look on.
+    """
+
+    def __init__(self, config, *, memory, retries=0, burst_beats=16, watchers=(), **options):
         super().__init__(config, **options)
-        self.memory = memory
+        self.memory, self.watchers = memory, watchers
         self.pulses = {}
         self.control = {"enable": 1, "quiesced": 0, "retries": retries, "burst_beats": burst_beats}
 
@@ -28,7 +31,8 @@ class PagedBench(Bench):
             await testbench(ctx)
 
         simulator.add_process(self._count)
-        simulator.add_process(self._count_pulses)
+        for watch in (self._count_pulses, *self.watchers):
+            simulator.add_process(watch)
         simulator.add_testbench(self._collect, background=True)
         simulator.add_testbench(serve, background=True)
         simulator.add_testbench(main)

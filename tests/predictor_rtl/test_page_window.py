@@ -1,13 +1,19 @@
 """Are the pages that events need on chip or on their way in ring order, and does none go that is needed?"""
 
+import pytest
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from moefetch.hw.config import UNIT_PRESETS
 from moefetch.predictor_rtl.page_window import PageWindow
 
 from ..hw.clocked import run_clocked
 from .bench import make_rng
+from .page_monitor import PageMonitor
 
 CONFIG = UNIT_PRESETS["tiny"].replace(max_layers=8, predictors=("st_moe",), table_window=4)
 N_LAYERS = 6
+MOVE_CYCLES = 3
+LOAD_CYCLES = MOVE_CYCLES + 1
+"""From a choice on offer to the next one."""
 
 
 class Driver:
@@ -81,9 +87,14 @@ class Driver:
 
 def run(body, **kwargs):
     async def testbench(ctx, dut):
-        await body(Driver(ctx, dut, **kwargs))
+        driver = Driver(ctx, dut, **kwargs)
+        await body(driver)
+        late = [late for _, late in monitor.loads]
+        assert (late.count(True), late.count(False)) == (driver.late, driver.ahead)
 
-    run_clocked(PageWindow(config=CONFIG), testbench)
+    window = PageWindow(config=CONFIG)
+    monitor = PageMonitor(window)
+    run_clocked(window, testbench, monitor.watch)
 
 
 def test_pages_stream_in_ahead_in_ring_order():
@@ -196,3 +207,73 @@ def test_random_events_never_find_a_page_gone():
         assert driver.ahead + driver.late == len(driver.loads) and driver.ahead and driver.late
 
     run(body)
+
+
+def with_mover(window):
+    """Return a design of the window and a mover that takes each choice at once, and has a page `MOVE_CYCLES` later."""
+    m = Module()
+    m.submodules.window = window
+    loads, left = Signal(), Signal(range(MOVE_CYCLES + 1))
+    m.d.comb += [
+        window.taken.eq(window.choice.valid & (left == 0)),
+        window.loading.eq(loads & (left != 0)),
+        window.loaded.eq(loads & (left == 1)),
+    ]
+    with m.If(window.taken):
+        m.d.sync += [loads.eq(window.choice.load), left.eq(Mux(window.choice.load, MOVE_CYCLES, 1))]
+    with m.Elif(left != 0):
+        m.d.sync += left.eq(left - 1)
+    return m
+
+
+async def arrive(ctx, window, arrival, layer, follows):
+    """Make a request in a cycle, from which on it waits for its answer: an event, or an access if `follows` is None.
+
+    Return (cycle, layer, late) of each load that was done, and how many cycles the request waited.
+    """
+    event = follows is not None
+    request, number = (window.event_waits, window.event_layer) if event else (window.access, window.access_layer)
+    loads, loading, waited = [], None, None
+    for now in range(arrival + 8 * LOAD_CYCLES):
+        if now == arrival:
+            ctx.set(request, 1)
+            ctx.set(number, layer)
+            ctx.set(window.event_follows, bool(follows))
+        if ctx.get(window.loaded):
+            late = ctx.get(window.late)
+            assert ctx.get(window.ahead) != late
+            loads.append((now, loading, late))
+        if ctx.get(window.taken):
+            loading = ctx.get(window.choice.layer)
+        there = [page.layer for page in ctx.get(window.held) if page.valid]
+        answered = ctx.get(request) and (ctx.get(window.event_ready) if event else layer in there)
+        await ctx.tick()
+        if answered:
+            waited = now - arrival
+            ctx.set(request, 0)
+            ctx.set(window.idle, not event)
+    return loads, waited
+
+
+@pytest.mark.parametrize("layer, follows", [(0, False), (1, True), (3, False), (2, None)])
+def test_a_request_may_come_in_every_cycle_around_a_load(layer, follows):
+    """From its first cycle to that in which it is done a load is late for who needs its page; a cycle later, ahead."""
+    needed, moves = {layer, layer - 1} if follows else {layer}, follows is False and layer != 0
+    window, reset, before_the_end = PageWindow(config=CONFIG), Signal(), set()
+
+    async def body(ctx, _):
+        ctx.set(window.control.enable, 1)
+        ctx.set(window.n_layers, N_LAYERS)
+        for arrival in range(4 * LOAD_CYCLES + 2):
+            ctx.set(window.idle, 1)
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+            loads, waited = await arrive(ctx, window, arrival, layer, follows)
+            late = [(end, page) for end, page, _ in loads if page in needed and arrival <= end]
+            assert [(end, page) for end, page, is_late in loads if is_late] == late, f"arrival in cycle {arrival}"
+            assert waited == max([moves, *(end + 1 - arrival for end, _ in late)]), f"arrival in cycle {arrival}"
+            before_the_end.update(end - arrival for end, page, _ in loads if page in needed)
+
+    run_clocked(ResetInserter(reset)(with_mover(window)), body)
+    assert before_the_end >= set(range(-1, MOVE_CYCLES))

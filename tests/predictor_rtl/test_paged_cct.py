@@ -10,6 +10,7 @@ from moefetch.sim.predictors.st_moe import StMoe
 
 from .bench import Bench, Event, make_rng, random_events
 from .page_memory import PageMemory
+from .page_monitor import PageMonitor
 from .paged_bench import PagedBench
 
 TINY = UNIT_PRESETS["tiny"]
@@ -35,7 +36,12 @@ GEOMETRIES = {
 
 
 def make_bench(config, **options):
-    return PagedBench(config, dut=StMoePredictor(config=config), **options)
+    """Return a bench whose `monitor` knows by itself which pages are late."""
+    predictor = StMoePredictor(config=config)
+    monitor = PageMonitor(predictor._table._window)
+    bench = PagedBench(config, dut=predictor, watchers=[monitor.watch], **options)
+    bench.monitor = monitor
+    return bench
 
 
 async def check_tables(ctx, bench, golden):
@@ -84,7 +90,8 @@ def test_lockstep_with_golden(name):
     golden = StMoe(n_layers, n_experts, config.max_top_k)
     events = random_events(rng, 24, n_layers, n_experts, config.max_top_k)
     bench.run(play(bench, golden, events, rng=rng))
-    assert bench.pulses["table_late"]
+    assert len(bench.monitor.loads) == bench.pulses["table_loads"]
+    assert sum(late for _, late in bench.monitor.loads) == bench.pulses["table_late"] > 0
     if n_layers > config.table_window:  # else every page comes once, when the first events wait for it
         assert bench.pulses["table_ahead"]
     assert any(write for write, *_ in memory.log) and not bench.pulses["table_errors"]

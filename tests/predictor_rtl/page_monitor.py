@@ -1,0 +1,52 @@
+"""Watches a page window from outside: which loads are late it works out itself, and requires to be counted so."""
+
+from collections import namedtuple
+
+SIGNALS = (
+    "control", "idle", "event_waits", "event_layer", "event_follows", "previous_layer", "event_ready", "access",
+    "access_layer", "choice", "taken", "loaded", "held", "ahead", "late",
+)  # fmt: skip
+Cycle = namedtuple("Cycle", SIGNALS)
+
+
+class PageMonitor:
+    """Run `watch` as a process beside a `PageWindow`; `loads` has (layer, late) of each load that is done.
+
+    A load is late if an event has waited for its page, or an access while the load was under way, the cycle included
+    in which it is done; else it is ahead. And no event goes on while a page that it has waited for is not counted late.
+    """
+
+    def __init__(self, window):
+        self._window = window
+        self._awaited = set()
+        self._loading, self._accessed = None, False
+        self.loads = []
+
+    async def watch(self, ctx):
+        """Check every cycle."""
+        signals = (getattr(self._window, name) for name in SIGNALS)
+        async for _, _, *values in ctx.tick().sample(*signals):
+            self._check(Cycle(*values))
+
+    def _check(self, now):
+        self._look_who_waits(now)
+        if now.loaded:
+            late = self._loading in self._awaited or self._accessed
+            assert (now.late, now.ahead) == (late, not late), f"layer {self._loading}: must be late: {late}"
+            self.loads.append((self._loading, late))
+            self._awaited.discard(self._loading)
+        else:
+            assert not now.late and not now.ahead, "counted without a page"
+        if now.idle and now.event_waits and now.event_ready:
+            assert not self._awaited, f"waited for, and not counted late: layers {self._awaited}"
+        if now.taken:
+            self._loading, self._accessed = (now.choice.layer if now.choice.load else None), False
+
+    def _look_who_waits(self, now):
+        held = {page.layer for page in now.held if page.valid}
+        if not now.control.enable or not now.idle:
+            return
+        if now.event_waits:
+            needed = {now.event_layer, now.previous_layer if now.event_follows else now.event_layer}
+            self._awaited |= needed - held
+        self._accessed |= bool(now.access) and now.access_layer == self._loading and self._loading not in held
