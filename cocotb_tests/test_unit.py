@@ -14,11 +14,12 @@ CONFIG = UNIT_PRESETS["tiny"].replace(commit_log=True)
 BENCHES = Path(__file__).parent
 PERIOD_NS = 10
 SEEDS = {"verilator": "1 2", "icarus": "1"}
-N_SCENES = 15
+N_SCENES = 16
 PAGED = CONFIG.replace(predictors=("st_moe",), table_window=3)
 PAGED_SCENES = "none st_moe errors commands everything"
 CACHED = CONFIG.replace(predictors=("weights",), weight_sources=((1, 0), (2, 0), (0, 1)), weight_lanes=4, weight_ways=2)
 CACHED_SCENES = "weights commands everything"
+MAPPED = CONFIG.replace(mapping_window=3, n_pe=3, banks=4)
 SEGMENTED = CONFIG.replace(segments=3)
 SEGMENT_SCENES = "abort whole_slots wrong_segments everything"
 GUARDED = CONFIG.replace(parity=True, predictors=("st_moe",))
@@ -31,6 +32,11 @@ MEMORY = re.compile(
 @pytest.mark.parametrize("simulator", SEEDS)
 def test_unit(simulator, tmp_path):
     play(simulator, CONFIG, {}, N_SCENES, tmp_path)
+
+
+def test_unit_with_mapped_grants(tmp_path):
+    """Does a unit that chooses among its oldest grants grant each once, so that no two elements read one bank?"""
+    play("icarus", MAPPED, {"UNIT_SCENES": "banks"}, 1, tmp_path)
 
 
 def test_unit_with_segments(tmp_path):

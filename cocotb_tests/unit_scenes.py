@@ -87,6 +87,10 @@ SCENES = {
     "commands": Scene(HINTS | {"n_slots": 6}, bad=0.05, transient=0.3, n_events=24, commands=120, must=(
         Kind.FLUSH, (Kind.PIN, Sweep.PIN), (Kind.FREE, Sweep.INVALIDATE), (Kind.CANDIDATE, Filter.EXPIRED),
     )),
+    "banks": Scene(
+        HINTS, n_events=8, gap=0, compute=(0, 5), bad=0.1, right=0.9, rush=0.5,
+        must=("overtakes" if CONFIG.mapping_window else "meets", (Kind.RELEASE, GrantStatus.ERROR)),
+    ),
     "whole_slots": Scene(
         HINTS | {"expert_beats": CONFIG.slot_beats, "burst_beats": 256}, n_events=6, gap=0, stall=0, slow=0,
         attention=(5, 300), must=((Kind.FILL, Fill.DONE),),

@@ -106,7 +106,10 @@ class SegmentTable:
 
 
 class Element:
-    """A processing element: reads every word of each expert it is given, in some order, and then thinks a while."""
+    """A processing element: reads every word of each expert it is given, in some order, and then thinks a while.
+
+    If the unit maps grants the last word is read last, as a bank is free from then on.
+    """
 
     def __init__(self, dut, index, world):
         self._world, self._rng = world, world.rng
@@ -118,6 +121,11 @@ class Element:
         self._wait = 0
         self.words = self.conflicts = 0
 
+    @property
+    def bank(self):
+        """The bank that it reads in this cycle, None if it reads nothing."""
+        return None if self._offered is None else self.grants[0]["slot"] % CONFIG.banks
+
     def give(self, grant):
         """Take another grant."""
         self.grants.append(grant)
@@ -126,9 +134,10 @@ class Element:
 
     def _begin(self):
         beats = list(range(self._world.settings["expert_beats"]))
+        last = [beats.pop()] if CONFIG.mapping_window else []
         if self._rng.random() < 0.5:
             self._rng.shuffle(beats)
-        self._beats.extend(beats)
+        self._beats.extend(beats + last)
         self._wait = self._rng.randint(*self._world.scene.compute)
 
     def step(self):
@@ -169,7 +178,8 @@ class Element:
 class World:
     """Steps everything at each rising edge and checks each record, grant, word and burst as it comes.
 
-    `seen` counts records by kind, and by (kind, outcome); once `unchecked` is a list, records go there instead.
+    `seen` counts records by kind, and by (kind, outcome), also grants that went before an older one (`overtakes`) and
+    reads in a bank that another element reads (`meets`). Once `unchecked` is a list, records go there instead.
     """
 
     def __init__(self, dut, rng, scene, settings, model):
@@ -206,6 +216,7 @@ class World:
         grant = self.grant.step()
         if grant is not None:
             self._take_grant(grant)
+        self._compare_banks()
         for element in self.elements:
             done = element.step()
             if done is not None:
@@ -234,8 +245,17 @@ class World:
             assert not (record.kind == Kind.ISSUE and record.source == 1), "a prefetch is issued while quiesced"
             assert record.kind != Kind.CANDIDATE or record.outcome == Filter.EXPIRED
 
+    def _compare_banks(self):
+        """Require that no two elements read one bank, if the unit maps its grants."""
+        banks = [element.bank for element in self.elements if element.bank is not None]
+        meets = len(banks) - len(set(banks))
+        assert not (meets and CONFIG.mapping_window), f"two elements read one bank: {banks}"
+        self.seen["meets"] += meets
+
     def _take_grant(self, grant):
         key = grant["layer"], grant["expert"]
+        if CONFIG.mapping_window:
+            self.seen["overtakes"] += tuple(grant.values()) not in list(self.model.expected_grants)[:1]
         self.model.check_grant(*grant.values())
         failed = grant["status"] == GrantStatus.ERROR
         known = key in self.memory.bad

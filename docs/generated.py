@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from area_tables import AREA_TABLES
+from bank_conflicts import MAPPING_TABLES
 from energy_tables import ENERGY_TABLES
 from paging_tables import PAGING_TABLES
 from recorder_tables import RECORDER_TABLES
@@ -21,6 +22,7 @@ PLACE = re.compile(r"(<!-- begin ([\w-]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL
 TABLES = {
     **AREA_TABLES,
     **ENERGY_TABLES,
+    **MAPPING_TABLES,
     **PAGING_TABLES,
     **RECORDER_TABLES,
     **REPORT_TABLES,
