@@ -1,50 +1,25 @@
 """cocotb test of every field of every register of the emitted unit, through a third party's AXI4-Lite master."""
 
-import os
-import random
-
 import cocotb
-from axi_agents import Registers
-from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
-from cocotbext.axi import AxiResp
-from moefetch.hw.config import UnitConfig
-from moefetch.hw.register_access import field_table, register_offsets, segment_writes
-from moefetch.hw.register_map import WORD_BYTES, Access, register_map
+from cocotbext.axi import AxiBus, AxiRam, AxiResp
+from interrupt_causes import InterruptCauses
+from moefetch.hw.counter_names import broken_laws, counters_of
+from moefetch.hw.register_access import counter_offset, segment_writes, settings_writes
+from moefetch.hw.register_map import WORD_BYTES, Access
 from moefetch.hw.segment_layout import Segment, segment_words
+from registers_port import CONFIG, FIELDS, MET, OFFSETS, REGISTERS, elements, start
 
-CONFIG = UnitConfig.model_validate_json(os.environ["UNIT_CONFIG"])
-PERIOD_NS = 10
 WINDOW_BYTES = 4096
-REGISTERS = register_map(CONFIG)
-OFFSETS, FIELDS = register_offsets(CONFIG), field_table(CONFIG)
-TABLE_DATA = "TABLE_DATA"
 SEGMENTS = ("SEGMENT_BASE", "SEGMENT_STRIDE", "SEGMENT_BEATS")
-WINDOWS = (TABLE_DATA, "WEIGHT_DATA", *SEGMENTS)
+WINDOWS = ("TABLE_DATA", "WEIGHT_DATA", *SEGMENTS)
 """Tables lie behind them, and accesses move their addresses on, so they have tests of their own."""
-
-
-async def start(dut):
-    """Reset with every input at rest; return the register port."""
-    for name in ("route", "hint", "release"):
-        getattr(dut, f"{name}_valid").value = 0
-    for index in range(CONFIG.n_pe):
-        getattr(dut, f"read_{index}_valid").value = 0
-    dut.grant_ready.value = dut.m_axi_arready.value = dut.m_axi_rvalid.value = 0
-    cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
-    dut.rst.value = 1
-    port = Registers(dut, "s_axil", random.Random(1))
-    await ClockCycles(dut.clk, 4)
-    dut.rst.value = 0
-    await ClockCycles(dut.clk, 2)
-    return port
-
-
-def elements():
-    """Yield each register and its byte address, of arrays each element's."""
-    for register in REGISTERS:
-        for index in range(register.count):
-            yield register, register.offset + register.stride * index
+CLOSED_WINDOWS = (*(["TABLE_DATA"] if CONFIG.table_window else []), *(["WEIGHT_DATA"] if CONFIG.weight_ways else []))
+"""Those that are rejected until tables are in use."""
+CONSTANT = ("ID", "VERSION", "DIGEST_ID", *(name for name in REGISTERS if name.startswith("CAPABILITY")))
+TABLES = [index for index, name in enumerate(CONFIG.predictors) if name != "weights"]
+"""The predictors that have correlation tables."""
+IDLE = {"STATUS": 1 << FIELDS["idle"].lsb, "EVENT_NUMBER": (1 << 32) - 1}
+"""What the unit tells of itself before the first event, where it is not 0."""
 
 
 def is_storage(register):
@@ -59,21 +34,29 @@ def values_of(field):
     return [value for value in dict.fromkeys([*bits, mask // 3, mask // 3 * 2, field.reset]) if value in span]
 
 
-async def put(port, register, address, word):
-    """Write a register of one or two words; return the responses."""
-    return [
-        await port.response(address + WORD_BYTES * index, (word >> 32 * index & 0xFFFFFFFF).to_bytes(4, "little"))
-        for index in range(register.words)
-    ]
+async def use_tables(dut, port):
+    """Put a third party's memory behind a unit whose tables lie there, and have it use them."""
+    if CONFIG.pages_tables:
+        AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 16)
+        await port.write(settings_writes(CONFIG, {"table_base": 0x3000, "table_enable": 1}))
 
 
 @cocotb.test()
 async def reset_values(dut):
     port = await start(dut)
     for register, address in elements():
-        if register.fields[0].access is not Access.READ or register.name in ("ID", "VERSION", "DIGEST_ID"):
-            word = await port.read(address, register.stride)
-            assert word == (0 if register.name in WINDOWS else register.reset), f"{register.name}: {word:#x}"
+        if register.name in CLOSED_WINDOWS:
+            assert (await port.master.read(address, WORD_BYTES)).resp == AxiResp.SLVERR, register.name
+            continue
+        word = await port.read(address, register.stride)
+        expected = 0 if register.name in WINDOWS else IDLE.get(register.name, register.reset)
+        assert word == expected, f"{register.name}: {word:#x}"
+        if register.name in (*CONSTANT, *IDLE):
+            for field in register.fields:
+                value = word >> field.lsb & ((1 << field.width) - 1)
+                capacity = getattr(CONFIG, field.name, None)
+                assert value == capacity or not isinstance(capacity, int), f"{field.name}: {value}, not {capacity}"
+                MET[field.name].add(value)
     known = {name: await port.read(OFFSETS[name]) for name in ("ID", "DIGEST_ID")}
     assert known == {"ID": int.from_bytes(b"MOEF", "big"), "DIGEST_ID": int(CONFIG.digest[:8], 16)}
 
@@ -90,14 +73,15 @@ async def every_stored_field(dut):
             mask = (1 << field.width) - 1 << field.lsb
             for value in values_of(field):
                 held[address] = held[address] & ~mask | value << field.lsb
-                assert await put(port, register, address, held[address]) == [AxiResp.OKAY] * register.words
+                assert await port.put(register, address, held[address]) == [AxiResp.OKAY] * register.words
                 word = await port.read(address, register.stride)
                 assert word == held[address], f"{register.name}.{field.name} = {value}: {word:#x}"
+                MET[field.name].add(value)
             for value in {field.minimum - 1, field.maximum + 1}:
                 if not 0 <= value < 1 << field.width:
                     continue
                 wrong = held[address] & ~mask | value << field.lsb
-                assert AxiResp.SLVERR in await put(port, register, address, wrong), f"{field.name} = {value}"
+                assert AxiResp.SLVERR in await port.put(register, address, wrong), f"{field.name} = {value}"
     for register, address in elements():
         if is_storage(register):
             word = await port.read(address, register.stride)
@@ -106,10 +90,12 @@ async def every_stored_field(dut):
 
 @cocotb.test()
 async def every_table_field(dut):
+    """Each takes its values at each place of each correlation table; without a table there is nothing but zeros."""
     port = await start(dut)
-    data, corners = OFFSETS[TABLE_DATA], [(0, 0, 0), (CONFIG.max_layers - 1, CONFIG.max_experts - 1, 0)]
+    await use_tables(dut, port)
+    data, corners = OFFSETS["TABLE_DATA"], [(0, 0, 0), (CONFIG.max_layers - 1, CONFIG.max_experts - 1, 0)]
     corners += [(1, 2, CONFIG.max_top_k - 1)]
-    fields = next(register.fields for register in REGISTERS if register.name == TABLE_DATA)
+    fields = REGISTERS["TABLE_DATA"].fields
 
     async def move_to(layer, row, entry):
         word = layer << FIELDS["table_layer"].lsb | row << FIELDS["table_row"].lsb | entry
@@ -124,20 +110,53 @@ async def every_table_field(dut):
                     await move_to(*place)
                     await port.write([(data, value << field.lsb)])
                     await move_to(*place)
-                    assert await port.read(data) == value << field.lsb, f"{field.name} = {value} at {place}"
-                    written[predictor, place] = value << field.lsb
+                    expected = value << field.lsb if predictor in TABLES else 0
+                    assert await port.read(data) == expected, f"{field.name} = {value} at {place}"
+                    written[predictor, place] = expected
+                    MET[field.name].add(expected >> field.lsb)
     for (predictor, place), word in written.items():
         await port.write([(OFFSETS["TABLE_SELECT"], predictor)])
         await move_to(*place)
         assert await port.read(data) == word, f"table {predictor} at {place}"
 
 
-@cocotb.test()
+@cocotb.test(skip=not CONFIG.has_weights)
+async def every_weight_field(dut):
+    """Each weight of a group takes its values, at each place, and leaves the other three alone."""
+    port = await start(dut)
+    await use_tables(dut, port)
+    data, rules, written = OFFSETS["WEIGHT_DATA"], CONFIG.weight_rules, {}
+    fields, last = (
+        REGISTERS["WEIGHT_ADDRESS"].fields,
+        {field.name: field.maximum for field in REGISTERS["WEIGHT_ADDRESS"].fields},
+    )
+
+    async def move_to(place):
+        await port.write([(OFFSETS["WEIGHT_ADDRESS"], place)])
+
+    weights = [rules.lowest, -1, *(1 << bit for bit in range(CONFIG.weight_bits - 1)), 0, rules.highest]
+    for place in (0, sum(last[field.name] << field.lsb for field in fields)):
+        word = bytearray(4)
+        for index in range(4):
+            for weight in weights:
+                word[index] = weight & 0xFF
+                written[place] = int.from_bytes(word, "little")
+                await move_to(place)
+                await port.write([(data, written[place])])
+                await move_to(place)
+                assert await port.read(data) == written[place], f"weight {index} = {weight} at 0x{place:08X}"
+                MET["weight_data"].add(written[place])
+    for place, word in written.items():
+        await move_to(place)
+        assert await port.read(data) == word, f"weights at 0x{place:08X}"
+
+
+@cocotb.test(skip=CONFIG.segments == 1)
 async def every_segment_field(dut):
     """Each takes its values at each place, illegal ones are rejected, and the address moves on after the last word."""
     port = await start(dut)
     places = [(0, 0), (CONFIG.max_layers - 1, CONFIG.segments - 1)]
-    registers = [register for register in REGISTERS if register.name in SEGMENTS]
+    registers = [REGISTERS[name] for name in SEGMENTS]
 
     async def move_to(layer, index):
         await port.write([(OFFSETS["SEGMENT_ADDRESS"], layer << FIELDS["segment_layer"].lsb | index)])
@@ -146,12 +165,12 @@ async def every_segment_field(dut):
         for register in registers:
             (field,) = register.fields
             for value in values_of(field):
+                word = value << field.lsb
                 await move_to(*place)
-                assert await put(port, register, register.offset, value << field.lsb) == [AxiResp.OKAY] * register.words
+                assert await port.put(register, register.offset, word) == [AxiResp.OKAY] * register.words
                 await move_to(*place)
-                assert await port.read(register.offset, register.stride) == value << field.lsb, (
-                    f"{register.name}, {place}"
-                )
+                assert await port.read(register.offset, register.stride) == word, f"{register.name}, {place}"
+                MET[field.name].add(value)
     for register in registers:
         (field,) = register.fields
         await move_to(0, 0)
@@ -177,45 +196,95 @@ async def every_segment_field(dut):
 
 @cocotb.test()
 async def every_read_only_field(dut):
+    """What is written to one is rejected and changes nothing."""
     port = await start(dut)
     for register, address in elements():
         if register.fields[0].access is Access.READ:
             before = await port.read(address, register.stride)
-            for word in (0, before ^ ((1 << register.width) - 1)):
-                assert await put(port, register, address, word) == [AxiResp.SLVERR] * register.words, register.name
+            answers = await port.put(register, address, before ^ ((1 << register.width) - 1))
+            assert answers == [AxiResp.SLVERR] * register.words, register.name
             assert await port.read(address, register.stride) == before
-            if register.name.startswith("CAPABILITY"):
-                assert before == register.reset, register.name
 
 
 @cocotb.test()
-async def every_command_and_cause(dut):
-    """A command's bit is taken and reads as 0; a cause is set, enabled onto `irq`, and cleared by writing 1."""
+async def every_command(dut):
+    """A command's bit is taken and reads as 0; STATUS tells of it."""
     port = await start(dut)
-    status, enable = OFFSETS["IRQ_STATUS"], OFFSETS["IRQ_ENABLE"]
     for register, address in elements():
         for field in register.fields:
-            if field.access is Access.PULSE:
-                await port.write([(address, 1 << field.lsb)])
-                while await port.read(OFFSETS["STATUS"]) >> FIELDS["command_busy"].lsb & 1:
-                    pass
-                assert await port.read(address) == 0, field.name
-    assert await port.response(OFFSETS["N_LAYERS"], bytes(4)) == AxiResp.SLVERR
-    causes = 1 << FIELDS["command_done"].lsb | 1 << FIELDS["config_error"].lsb
-    assert await port.read(status) == causes
-    await port.write([(enable, causes)])
-    assert dut.irq.value == 1
-    for field in next(register.fields for register in REGISTERS if register.name == "IRQ_STATUS"):
-        await port.write([(status, 1 << field.lsb)])
-        causes &= ~(1 << field.lsb)
-        assert await port.read(status) == causes, field.name
-        assert dut.irq.value == (causes != 0)
+            if field.access is not Access.PULSE:
+                continue
+            await port.write([(address, 1 << field.lsb)])
+            if field.name.startswith("invalidate"):  # goes over all slots, which takes longer than an access
+                await port.expect(command_busy=1)
+            while await port.field("command_busy"):
+                pass
+            await port.expect(command_busy=0, quiesced=int(field.name == "quiesce"))
+            assert await port.read(address) == 0, field.name
+            MET[field.name] |= {1, 0}
+    assert await port.read(OFFSETS["IRQ_STATUS"]) == 1 << FIELDS["command_done"].lsb
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def every_cause(dut):
+    """What it names sets a cause, and nothing else does; enabled it raises `irq`; a 1 written to it clears it alone."""
+    port = await start(dut)
+    provoke = InterruptCauses(dut, port)
+    status, enable = OFFSETS["IRQ_STATUS"], OFFSETS["IRQ_ENABLE"]
+    bits = {field.name: 1 << field.lsb for field in REGISTERS["IRQ_STATUS"].fields}
+    await provoke.start()
+    for name in bits:
+        assert await port.read(status) == 0, f"before {name}"
+        causes = await getattr(provoke, name)()
+        left = sum(bits[cause] for cause in causes)
+        assert name in causes and await port.read(status) == left, name
+        await port.write([(status, sum(bits.values()) - left), (enable, sum(bits.values()) - left)])
+        assert dut.irq.value == 0, f"{name} is not enabled"
+        for cause in sorted(causes):
+            assert await port.read(status) == left, name
+            await port.write([(enable, bits[cause])])
+            assert dut.irq.value == 1, cause
+            await port.write([(status, bits[cause])])
+            assert dut.irq.value == 0, cause
+            left -= bits[cause]
+        MET[name] |= {1, 0}
+    assert await port.read(status) == 0
+    await port.write([(OFFSETS["COUNTER_CONTROL"], 1)])
+    counters = {name: await port.read(counter_offset(CONFIG, name), 8) for name in counters_of(CONFIG)}
+    assert not (broken := broken_laws(counters)), broken
+    once = (
+        "route_faults",
+        "bus_timeouts",
+        "layer_skips",
+        "error_grants",
+        *(["parity_errors"] if CONFIG.parity else []),
+    )
+    assert [counters[name] for name in ("events", "demand", "miss", *once)] == [3, 3, 3, *(1 for _ in once)]
+    assert counters["overflow"] and counters["flushed"] and counters["failed"]
+    MET["counter"] |= set(counters.values())
 
 
 @cocotb.test()
 async def every_address_without_a_register(dut):
     port = await start(dut)
     mapped = {address + offset for register, address in elements() for offset in range(0, register.stride, WORD_BYTES)}
-    for address in sorted(set(range(0, WINDOW_BYTES, WORD_BYTES)) - mapped):
-        assert await port.response(address, bytes(4)) == AxiResp.SLVERR, f"write to 0x{address:03X}"
+    empty = sorted(set(range(0, WINDOW_BYTES, WORD_BYTES)) - mapped)
+
+    async def write():
+        for address in empty:
+            assert await port.response(address, bytes(4)) == AxiResp.SLVERR, f"write to 0x{address:03X}"
+
+    writing = cocotb.start_soon(write())
+    for address in empty:
         assert (await port.master.read(address, WORD_BYTES)).resp == AxiResp.SLVERR, f"read of 0x{address:03X}"
+    await writing
+
+
+@cocotb.test()
+async def every_field_was_met(dut):
+    """Those that can change, at two values at least."""
+    for register in REGISTERS.values():
+        fixed = register.name in CONSTANT or (register.name == "TABLE_DATA" and not TABLES)
+        for field in register.fields:
+            values = 1 if fixed or field.minimum == field.maximum else 2
+            assert len(MET[field.name]) >= values, f"{register.name}.{field.name} was found to be {MET[field.name]}"
