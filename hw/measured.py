@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,16 @@ def measured_area(config: UnitConfig) -> dict[str, Any] | None:
         if document["digest"] == config.digest:
             return document
     return None
+
+
+def verilog_digest(files: Iterable[Path]) -> str:
+    """Return the SHA-256, in hex, of Verilog files without the comments they begin with, which name versions."""
+    found = hashlib.sha256()
+    for path in files:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        code = next((index for index, line in enumerate(lines) if not line.startswith("//")), len(lines))
+        found.update("".join(lines[code:]).encode())
+    return found.hexdigest()
 
 
 def measured_predictors() -> dict[str, dict[str, Any]]:
