@@ -191,10 +191,17 @@ class PageWindow(wiring.Component):
                 m.d.comb += self.choice.bank.eq(bank)
 
     def _elaborate_banks(self, m):
-        """Note what each bank holds, and whether what is loaded was waited for."""
-        chosen, late = Signal(choice_layout(self._config)), Signal()
+        """Note what each bank holds, and whether what is loaded was waited for.
+
+        An access goes on waiting for its page while an event that came before the page is open.
+        """
+        chosen, late, overtaken = Signal(choice_layout(self._config)), Signal(), Signal()
         needed = (chosen.layer == self.event_layer) | (self.event_follows & (chosen.layer == self._home))
-        accessed = self.access & self.idle & (chosen.layer == self.access_layer)
+        accessed = self.access & (self.idle | overtaken) & (chosen.layer == self.access_layer)
+        with m.If(~self.access):
+            m.d.sync += overtaken.eq(0)
+        with m.Elif(self.idle & ~self._holds(self.access_layer)):
+            m.d.sync += overtaken.eq(1)
         waited = self.loading & ((self._waits & needed) | accessed)
         with m.If(self.taken):
             m.d.sync += [chosen.eq(self.choice), late.eq(0)]

@@ -12,14 +12,15 @@ Cycle = namedtuple("Cycle", SIGNALS)
 class PageMonitor:
     """Run `watch` as a process beside a `PageWindow`; `loads` has (layer, late) of each load that is done.
 
-    A load is late if an event has waited for its page, or an access while the load was under way, the cycle included
-    in which it is done; else it is ahead. And no event goes on while a page that it has waited for is not counted late.
+    A load is late if an event has waited for its page, or an access, before it or while it was under way, the cycle
+    included in which it is done; else it is ahead. And no event goes on while a page that it has waited for is not
+    counted late. An access that began to wait does so until it ends, also behind an event that has overtaken it.
     """
 
     def __init__(self, window):
         self._window = window
         self._awaited = set()
-        self._loading, self._accessed = None, False
+        self._loading, self._accessed, self._asked = None, False, None
         self.loads = []
 
     async def watch(self, ctx):
@@ -44,9 +45,12 @@ class PageMonitor:
 
     def _look_who_waits(self, now):
         held = {page.layer for page in now.held if page.valid}
-        if not now.control.enable or not now.idle:
-            return
-        if now.event_waits:
-            needed = {now.event_layer, now.previous_layer if now.event_follows else now.event_layer}
-            self._awaited |= needed - held
-        self._accessed |= bool(now.access) and now.access_layer == self._loading and self._loading not in held
+        if not now.access:
+            self._asked = None
+        if now.control.enable and now.idle:
+            if now.event_waits:
+                needed = {now.event_layer, now.previous_layer if now.event_follows else now.event_layer}
+                self._awaited |= needed - held
+            if now.access and now.access_layer not in held:
+                self._asked = now.access_layer
+        self._accessed |= self._asked is not None and self._asked == self._loading

@@ -209,6 +209,21 @@ def test_random_events_never_find_a_page_gone():
     run(body)
 
 
+def test_an_access_that_an_event_overtakes_still_counts_its_page_late():
+    async def body(driver):
+        ctx, dut = driver.ctx, driver.dut
+        ctx.set(dut.access, 1)
+        ctx.set(dut.access_layer, 3)
+        await ctx.tick()
+        await driver.offer(0, follows=False)
+        late = driver.late
+        await driver.rest()
+        assert 3 in driver.loads and driver.late == late + 1
+        ctx.set(dut.access, 0)
+
+    run(body)
+
+
 def with_mover(window):
     """Return a design of the window and a mover that takes each choice at once, and has a page `MOVE_CYCLES` later."""
     m = Module()
