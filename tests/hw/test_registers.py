@@ -159,6 +159,8 @@ def test_version_is_the_packages():
 
 def test_reset_values_and_capabilities():
     async def body(ctx, dut, axi):
+        ctx.set(dut.state.idle, 1)
+        ctx.set(dut.state.event_number, (1 << 32) - 1)
         for register in register_map(CONFIG):
             if register.name in ("TABLE_DATA", "COUNTER"):
                 continue
