@@ -8,16 +8,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .catalogue import PROOFS
+from .catalogue import COVERS, PROOFS
+from .cover import Cover
 from .engine import ROOT, SOLVERS, ToolError
+from .seeding import Seed
 
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help="Names of proofs; all if none is given.")] = None,
-    mutants: Annotated[bool, typer.Option(help="Also show that each proof fails on its seeded bugs.")] = False,
+    mutants: Annotated[
+        bool, typer.Option(help="Also show that each proof fails on its seeded bugs, and run its cover.")
+    ] = False,
     solver: Annotated[str, typer.Option(help=f"SMT solver, {' or '.join(SOLVERS)}.")] = "yices",
 ) -> None:
-    """Prove the unit's rules; status 1 if one does not hold, or a seeded bug is not noticed."""
+    """Prove the unit's rules; status 1 if one does not hold, a seeded bug is not noticed, or a cover not reached."""
     unknown = set(only or ()) - set(PROOFS)
     if unknown or solver not in SOLVERS:
         known = ", ".join(SOLVERS if solver not in SOLVERS else PROOFS)
@@ -26,7 +30,7 @@ def main(
             file=sys.stderr,
         )
         raise typer.Exit(2)
-    table = Table("property", "method", "depth", "s", "seeded bug", "caught at step", title="formal proofs")
+    table = Table("property", "method", "depth", "s", "seeded bug, or state", "at step", title="formal proofs")
     failures = []
     try:
         for cells, failure in _rows(only or list(PROOFS), mutants, solver):
@@ -57,11 +61,33 @@ def _rows(names: list[str], mutants: bool, solver: str) -> Iterator[tuple[list[s
             [name, proof.method, str(proof.depth), f"{result.seconds:.1f}", "", "" if result.holds else "FAILED"],
             failure,
         )
-        for seed in proof.seeds if mutants else ():
-            result = proof.search(seed, solver=solver)
-            caught = "not caught" if result.holds else "induction" if result.step is None else str(result.step)
-            failure = f"failed: {name}: seeded bug {seed.name} in {seed.module} is not noticed" if result.holds else ""
-            yield [name, proof.method, str(proof.depth), f"{result.seconds:.1f}", seed.name, caught], failure
+        for seed in (*proof.seeds, *proof.step_seeds) if mutants else ():
+            yield _seeded(proof, seed, solver)
+        if mutants and name in COVERS:
+            yield from _covered(COVERS[name], solver)
+
+
+def _seeded(proof, seed: Seed, solver: str) -> tuple[list[str], str]:
+    """Return a seeded bug's row, and a line if the proof does not notice it."""
+    result = proof.search(seed, solver=solver)
+    caught = "not caught" if result.holds else "induction" if result.step is None else str(result.step)
+    within = f" within {proof.reach} cycles" if proof.reach and seed in proof.seeds else ""
+    failure = f"failed: {proof.name}: seeded bug {seed.name} in {seed.module} is not noticed{within}"
+    row = [proof.name, proof.method, str(proof.depth), f"{result.seconds:.1f}", seed.name, caught]
+    return row, failure if result.holds else ""
+
+
+def _covered(cover: Cover, solver: str) -> Iterator[tuple[list[str], str]]:
+    """Yield a row for each state of a cover, with a line if it is not reached; the first has the seconds of all."""
+    reached = cover.reach(solver=solver)
+    seconds = f"{reached.seconds:.1f}"
+    for state, step in reached.steps.items():
+        failure = f"failed: {cover.name}: state {state} is not reached from reset within {cover.depth} cycles"
+        yield (
+            [cover.name, "cover", str(cover.depth), seconds, state, "not reached" if step is None else str(step)],
+            failure if step is None else "",
+        )
+        seconds = ""
 
 
 def _counterexample(result) -> str:

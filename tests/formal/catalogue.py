@@ -1,6 +1,7 @@
-"""All proofs, in the order in which they are run: quick ones first."""
+"""All proofs and covers, in the order in which they are run: quick ones first."""
 
 from .proofs import (
+    commit_covers,
     commit_port,
     commit_progress,
     counters,
@@ -33,3 +34,5 @@ MODULES = (
 )
 PROOFS = {proof.name: proof for module in MODULES for proof in module.PROOFS}
 """Name -> proof."""
+COVERS = {cover.name: cover for module in (streams, commit_covers, dma_progress) for cover in module.COVERS}
+"""Name of a proof -> its cover."""

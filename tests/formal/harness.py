@@ -1,7 +1,10 @@
 """What every harness of a proof is made of: a component under test, free inputs, and a module to add properties to."""
 
+from collections.abc import Callable
+from typing import Self
+
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assert, Assume, ClockDomain, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Assert, Assume, ClockDomain, Cover, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from moefetch.hw.config import UNIT_PRESETS, UnitConfig
@@ -25,6 +28,8 @@ class Harness(Elaboratable):
     def __init__(self, component: wiring.Component):
         self.dut = component
         self.strengthened = True
+        self.states: Callable[[Module, Self, Probe], dict[str, Value]] | None = None
+        """What a cover adds: conditions by name."""
         self._domain = ClockDomain("sync", reset_less=True)
         self.ports: list[Value] = [self._domain.clk]
         self.inputs_of(component)
@@ -53,6 +58,10 @@ class Harness(Elaboratable):
         self.properties(m, probe)
         if self.strengthened:
             self.strengthen(m, probe)
+        for name, condition in self.states(m, self, probe).items() if self.states else ():
+            statement = Cover(condition)
+            statement.src_loc = (name, 0)  # the solver tells of a cover by its place in the source
+            m.d.comb += statement
         probe.connect(m)
         return m
 

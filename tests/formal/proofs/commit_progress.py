@@ -7,7 +7,7 @@ from moefetch.hw.victim_search import VictimClass
 from ..engine import Proof
 from ..harness import check, implies
 from ..seeding import Seed
-from .commit_port import SEARCH, TRANSFER, CommitHarness
+from .commit_port import EVENT, SEARCH, TRANSFER, CommitHarness
 
 
 class ProgressHarness(CommitHarness):
@@ -60,8 +60,9 @@ PROOFS = [
         claim="a blocked miss has a fill, drain, release, free or pin to come that wakes it; every search ends",
         harness=ProgressHarness,
         depth=2,
-        seed_depth=0,
-        seeds=(
+        seed_depth=10,
+        seeds=(Seed("miss-forgotten", EVENT, "self.misses.push.eq(1)", "self.misses.push.eq(0)"),),
+        step_seeds=(
             Seed(
                 "fill-does-not-wake",
                 TRANSFER,

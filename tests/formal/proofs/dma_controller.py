@@ -180,7 +180,6 @@ PROOFS = [
             Seed("ar-replaced", DMA, "m.If(~axi.arvalid | axi.arready)", "m.If(1)"),
             Seed("one-too-many", READ, "fewer[1].eq(count + 1 < self.limit)", "fewer[1].eq(count < self.limit)"),
         ),
-        seed_depth=10,
     ),
     Proof(
         name="dma-beats",
@@ -199,7 +198,6 @@ PROOFS = [
                 "offset-not-cleared", READ, "offsets[rid].eq(Mux(last, 0, offset + 1))", "offsets[rid].eq(offset + 1)"
             ),
         ),
-        seed_depth=12,
     ),
     Proof(
         name="dma-transfers",
@@ -217,6 +215,5 @@ PROOFS = [
                 "self.aborted.eq(Cat(entry.failed for",
             ),
         ),
-        seed_depth=10,
     ),
 ]

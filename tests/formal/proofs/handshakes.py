@@ -31,7 +31,8 @@ class PathProof:
     seeds: tuple[Seed, ...] = ()
     quick: bool = False
     method = "netlist"
-    depth = 0
+    depth = reach = 0
+    step_seeds = ()
 
     def prove(self, work: Path = WORK, solver: str = "") -> Result:
         """Follow every output back to flip-flops, memories and inputs."""

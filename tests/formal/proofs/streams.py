@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Cat
+from amaranth.hdl import Cat, Signal
 from moefetch.hw.axi_lite import AxiLiteSlave
 from moefetch.hw.candidates import CandidateMerge
 from moefetch.hw.event import EventIntake
@@ -11,6 +11,7 @@ from moefetch.predictor_rtl.selection import Selection
 from moefetch.predictor_rtl.st_moe import StMoePredictor
 from moefetch.predictor_rtl.st_moe_paper import StMoePaperPredictor
 
+from ..cover import Cover
 from ..engine import Proof
 from ..harness import Harness, assume, check, implies, past, small, stays
 from ..seeding import Seed
@@ -127,6 +128,26 @@ class AxiLiteHarness(Harness):
         check(m, self.dut.write.valid == (held & ~self.dut.write.ended & ~self.dut.bus.bvalid))
 
 
+def predictor_states(m, harness, probe):
+    """Return how a predictor's offer ends, and how a second one begins."""
+    dut, candidate = harness.dut, harness.dut.candidate
+    offered, events = candidate.valid, Signal(2)
+    begins = probe["_do_first"]
+    with m.If(begins & (events != 2)):
+        m.d.sync += events.eq(events + 1)
+    return {
+        "offered": offered,
+        "taken": offered & candidate.ready,
+        "stalled-twice": past(m, offered & ~candidate.ready, "stalled") & offered & ~candidate.ready,
+        "last-of-several": offered & candidate.payload.last & past(m, offered & candidate.ready, "one_before"),
+        "withdrawn": offered & ~candidate.ready & begins,
+        "offered-after-second-event": offered & (events == 2) & dut.enable,
+    }
+
+
+TAKEN_UNASKED = Seed(
+    "taken-unasked", "predictor_rtl.st_moe", "ranking.ranked.ready.eq(candidate.ready)", "ranking.ranked.ready.eq(1)"
+)
 PROOFS = [
     Proof(
         name="stream-event",
@@ -173,18 +194,18 @@ PROOFS = [
         claim="candidates of st_moe stay until taken or a new event begins",
         harness=PredictorHarness,
         depth=2,
-        seeds=(
+        seeds=(TAKEN_UNASKED,),
+        step_seeds=(
             Seed("not-cancelled", "predictor_rtl.st_moe", "ranking.cancel.eq(self._do_first)", "ranking.cancel.eq(0)"),
         ),
-        seed_depth=0,
     ),
     Proof(
         name="stream-st-moe-paper",
         claim="the same of st_moe_paper, which holds them back",
         harness=partial(PredictorHarness, StMoePaperPredictor),
         depth=2,
-        seeds=(Seed("still-waiting", "predictor_rtl.st_moe", "& ~released & ~self._do_first)", "& ~released)"),),
-        seed_depth=0,
+        seeds=(TAKEN_UNASKED,),
+        step_seeds=(Seed("still-waiting", "predictor_rtl.st_moe", "& ~released & ~self._do_first)", "& ~released)"),),
     ),
     Proof(
         name="stream-merge",
@@ -209,4 +230,9 @@ PROOFS = [
         ),
         quick=True,
     ),
+]
+BY_NAME = {proof.name: proof for proof in PROOFS}
+COVERS = [
+    Cover(BY_NAME["stream-st-moe"], depth=16, states=predictor_states),
+    Cover(BY_NAME["stream-st-moe-paper"], depth=16, states=predictor_states),
 ]
