@@ -14,6 +14,7 @@ from energy_tables import ENERGY_TABLES
 from paging_tables import PAGING_TABLES
 from recorder_tables import RECORDER_TABLES
 from report_tables import REPORT_TABLES
+from self_test_tables import SELF_TEST_TABLES
 from spec_tables import SPEC_TABLES
 from unit_tables import UNIT_TABLES
 
@@ -26,6 +27,7 @@ TABLES = {
     **PAGING_TABLES,
     **RECORDER_TABLES,
     **REPORT_TABLES,
+    **SELF_TEST_TABLES,
     **SPEC_TABLES,
     **UNIT_TABLES,
 }
