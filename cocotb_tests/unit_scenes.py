@@ -8,12 +8,14 @@ from moefetch.hw.records import AbortPolicy, Class, Expiry, Fill, Filter, GrantS
 
 CONFIG = UnitConfig.model_validate_json(os.environ["UNIT_CONFIG"])
 TOP_K = (2, 1, 2, 2)
+LARGE_EXPERT = 44 << 20
+"""Bytes of an expert of the largest models, whose layers have 256: experts here lie as far apart."""
 SETTINGS = {
     "n_layers": 4, "n_experts": 8, "n_slots": 8, "expert_beats": 20, "base": 0xFEDC_BA98_7654_3000,
-    "layer_stride": 1 << 20, "expert_stride": 1 << 13, "hints": 0, "hints_first": 0, "row_entries": CONFIG.max_top_k,
-    "budget": 4, "min_score": 2, "hold_cycles": 0, "victim_policy": VictimPolicy.LRU, "abort_policy": AbortPolicy.NEVER,
-    "evict_at_event_end": 0, "outstanding": 2, "burst_beats": 8, "retries": 3, "qos_demand": 12, "qos_prefetch": 3,
-    "cache": 11, "prot": 5,
+    "layer_stride": 256 * LARGE_EXPERT, "expert_stride": LARGE_EXPERT, "hints": 0, "hints_first": 0,
+    "row_entries": CONFIG.max_top_k, "budget": 4, "min_score": 2, "hold_cycles": 0,
+    "victim_policy": VictimPolicy.LRU, "abort_policy": AbortPolicy.NEVER, "evict_at_event_end": 0, "outstanding": 2,
+    "burst_beats": 8, "retries": 3, "qos_demand": 12, "qos_prefetch": 3, "cache": 11, "prot": 5,
 }  # fmt: skip
 if CONFIG.segments > 1:
     SETTINGS["segment_enable"] = 1
