@@ -124,16 +124,13 @@ async def every_weight_field(dut):
     port = await start(dut)
     await use_tables(dut, port)
     data, rules, written = OFFSETS["WEIGHT_DATA"], CONFIG.weight_rules, {}
-    fields, last = (
-        REGISTERS["WEIGHT_ADDRESS"].fields,
-        {field.name: field.maximum for field in REGISTERS["WEIGHT_ADDRESS"].fields},
-    )
+    last = sum(field.maximum << field.lsb for field in REGISTERS["WEIGHT_ADDRESS"].fields)
 
     async def move_to(place):
         await port.write([(OFFSETS["WEIGHT_ADDRESS"], place)])
 
     weights = [rules.lowest, -1, *(1 << bit for bit in range(CONFIG.weight_bits - 1)), 0, rules.highest]
-    for place in (0, sum(last[field.name] << field.lsb for field in fields)):
+    for place in (0, last):
         word = bytearray(4)
         for index in range(4):
             for weight in weights:
@@ -250,13 +247,7 @@ async def every_cause(dut):
     await port.write([(OFFSETS["COUNTER_CONTROL"], 1)])
     counters = {name: await port.read(counter_offset(CONFIG, name), 8) for name in counters_of(CONFIG)}
     assert not (broken := broken_laws(counters)), broken
-    once = (
-        "route_faults",
-        "bus_timeouts",
-        "layer_skips",
-        "error_grants",
-        *(["parity_errors"] if CONFIG.parity else []),
-    )
+    once = ["route_faults", "bus_timeouts", "layer_skips", "error_grants"] + ["parity_errors"] * CONFIG.parity
     assert [counters[name] for name in ("events", "demand", "miss", *once)] == [3, 3, 3, *(1 for _ in once)]
     assert counters["overflow"] and counters["flushed"] and counters["failed"]
     MET["counter"] |= set(counters.values())

